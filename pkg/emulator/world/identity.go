@@ -1,0 +1,92 @@
+package world
+
+import "time"
+
+// PrincipalKind says what stands behind a key.
+type PrincipalKind string
+
+// The kinds of principal.
+const (
+	KindRoot        PrincipalKind = "Account"         // the account itself: everything in its own account
+	KindUser        PrincipalKind = "RAMUser"         // has attached policies
+	KindAssumedRole PrincipalKind = "AssumedRoleUser" // a session of a role
+	KindService     PrincipalKind = "Service"         // a service of the cloud, such as oss.aliyuncs.com
+	KindAnonymous   PrincipalKind = "Anonymous"       // an unsigned request
+)
+
+// A Principal is who makes a call.
+type Principal struct {
+	Kind    PrincipalKind
+	Account string // UID; "" for services and anonymous callers
+	Name    string // user, role or service name
+	Session string // role session name
+	Policy  []byte // session policy given to AssumeRole; nil means none
+}
+
+// ARN returns the principal's name as GetCallerIdentity gives it.
+func (p Principal) ARN() string {
+	switch p.Kind {
+	case KindRoot:
+		return "acs:ram::" + p.Account + ":root"
+	case KindUser:
+		return "acs:ram::" + p.Account + ":user/" + p.Name
+	case KindAssumedRole:
+		return "acs:ram::" + p.Account + ":assumed-role/" + p.Name + "/" + p.Session
+	}
+	return p.Name
+}
+
+// An AccessKey signs requests. Token is "" for a long-lived key.
+type AccessKey struct {
+	ID, Secret, Token string
+	Principal         Principal
+	Expires           time.Time // zero: never
+}
+
+// A User is a RAM user.
+type User struct {
+	Name     string
+	attached []attachment
+}
+
+// A Role is a RAM role.
+type Role struct {
+	Name, ID, Description string
+	Trust                 []byte // AssumeRolePolicyDocument
+	MaxSession            time.Duration
+	Created, Updated      time.Time
+
+	attached    []attachment
+	usableFrom  time.Time // propagation: before that OSS and STS do not know the role
+	trustBefore []byte    // the trust that is still honoured until trustFrom
+	trustFrom   time.Time
+}
+
+// A Policy is a custom or system policy.
+type Policy struct {
+	Name, Description string
+	Type              string // "Custom" or "System"
+	Versions          []PolicyVersion
+	Default           string // version id
+	Created, Updated  time.Time
+
+	nextVersion int
+}
+
+// A PolicyVersion is one document of a policy.
+type PolicyVersion struct {
+	ID       string // v1, v2, ...
+	Document []byte
+	Created  time.Time
+
+	effectiveFrom time.Time
+}
+
+// An attachment joins a policy to a role or user. A detached one stays until its
+// effect has ended: grants and their withdrawal both take time to spread.
+type attachment struct {
+	policyType, policyName string
+	attached               time.Time
+	effectiveFrom          time.Time
+	effectiveUntil         time.Time // zero while attached
+}
