@@ -90,3 +90,47 @@ type attachment struct {
 	effectiveFrom          time.Time
 	effectiveUntil         time.Time // zero while attached
 }
+
+// An Access is one thing that somebody wants to do to one resource.
+type Access struct {
+	Action   string            // "oss:GetObject"
+	Resource string            // "acs:oss:oss-cn-hangzhou:<uid>:bucket/key", without wildcards
+	Owner    string            // UID of the account that the resource belongs to
+	Context  map[string]string // condition keys and their values, such as acs:SourceIp
+	// ResourcePolicy is the policy document on the resource (a bucket policy);
+	// nil means there is none or it does not count.
+	ResourcePolicy []byte
+}
+
+// A Verdict is what the policies say of an Access.
+type Verdict int
+
+// The verdicts. The zero value refuses.
+const (
+	ImplicitDeny Verdict = iota // no statement allows it
+	ExplicitDeny                // a statement denies it
+	Allow
+)
+
+// Key returns the access key of that id, if it exists and has not expired.
+func (w *World) Key(id string) (AccessKey, bool) {
+	now := w.enter()
+	defer w.mu.Unlock()
+	k := w.keys[id]
+	if k == nil || !k.Expires.IsZero() && !now.Before(k.Expires) {
+		return AccessKey{}, false
+	}
+	return *k, true
+}
+
+// Authorize decides one access at this moment, with the grants that have spread by now.
+func (w *World) Authorize(p Principal, a Access) Verdict {
+	now := w.enter()
+	defer w.mu.Unlock()
+	return w.authorize(p, a, now)
+}
+
+// authorize is Authorize for callers that hold the lock.
+func (w *World) authorize(p Principal, a Access, now time.Time) Verdict {
+	return ImplicitDeny
+}
