@@ -1,0 +1,40 @@
+// Package emulator joins the services of the local cloud: one [Cloud] is a world
+// and a handler that answers for all of them, told apart by host name as on the
+// real cloud. [Ready] makes one with two accounts; [Cloud.Transport] reaches it
+// inside the process, [Cloud.Listen] over loopback.
+package emulator
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/replidesk/replidesk/pkg/emulator/world"
+)
+
+// A Cloud is one local cloud: the world and the services in front of it.
+type Cloud struct {
+	World *world.World
+
+	services [serviceCount]http.Handler
+}
+
+// New puts every service in front of the world.
+func New(w *world.World) *Cloud {
+	return &Cloud{World: w}
+}
+
+// ServeHTTP hands the request to the service that its host names. An IP host
+// names none; then the form of the request tells, see [route].
+func (c *Cloud) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if r.URL.IsAbs() { // a client that uses the cloud as its HTTP proxy
+		r = r.Clone(r.Context())
+		r.RequestURI = r.URL.RequestURI()
+		r.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	}
+	s := route(r)
+	if s == serviceNone || c.services[s] == nil {
+		http.Error(rw, "no service of the local cloud answers at "+r.Host, http.StatusNotFound)
+		return
+	}
+	c.services[s].ServeHTTP(rw, r)
+}

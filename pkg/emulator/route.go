@@ -1,0 +1,83 @@
+package emulator
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// A service is what stands behind a host name.
+type service int
+
+// The services. RAM and STS share one wire format and so one handler.
+const (
+	serviceNone service = iota
+	serviceOSS
+	serviceRPC
+	serviceMNS
+	serviceCount
+)
+
+const cloudDomain = ".aliyuncs.com"
+
+// route tells which service a request is for.
+func route(r *http.Request) service {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
+		return routeByForm(r)
+	}
+	return routeByHost(host)
+}
+
+// routeByHost knows the public host names and their -internal twins:
+//
+//	ram.  sts.  sts.<region>.  <uid>.mns.<region>.  oss-<region>.  <bucket>.oss-<region>.
+func routeByHost(host string) service {
+	name, ok := strings.CutSuffix(host, cloudDomain)
+	if !ok {
+		return serviceNone
+	}
+	parts := strings.Split(name, ".")
+	switch {
+	case name == "ram" || name == "sts":
+		return serviceRPC
+	case len(parts) == 2 && (parts[0] == "sts" || parts[0] == "sts-vpc"):
+		return serviceRPC
+	case len(parts) == 3 && parts[1] == "mns":
+		return serviceMNS
+	case strings.HasPrefix(parts[len(parts)-1], "oss-") && len(parts) <= 2:
+		return serviceOSS
+	}
+	return serviceNone
+}
+
+// routeByForm tells the services apart when the host is an address: an RPC call
+// has Action and Version, an MNS call a path with queues or topics in it (behind
+// any prefix) and its own scheme of signature, everything else is path-style OSS.
+func routeByForm(r *http.Request) service {
+	if strings.HasPrefix(r.Header.Get("Authorization"), "MNS ") && hasMNSPath(r.URL.Path) {
+		return serviceMNS
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") && r.URL.Path == "/" {
+		return serviceRPC // its Action may be in the form, which belongs to the service to read
+	}
+	q := r.URL.Query()
+	if q.Has("Action") && q.Has("Version") || r.Header.Get("x-acs-action") != "" && r.Header.Get("x-acs-version") != "" {
+		return serviceRPC
+	}
+	return serviceOSS
+}
+
+func hasMNSPath(path string) bool {
+	for p := range strings.SplitSeq(path, "/") {
+		if p == "queues" || p == "topics" {
+			return true
+		}
+	}
+	return false
+}
