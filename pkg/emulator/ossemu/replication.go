@@ -1,0 +1,4 @@
+package ossemu
+
+// replicationRoutes are the operations on replication rules.
+func replicationRoutes() []route { return nil }
