@@ -1,6 +1,10 @@
 package world
 
-import "time"
+import (
+	"time"
+
+	"github.com/replidesk/replidesk/pkg/emulator/policy"
+)
 
 // PrincipalKind says what stands behind a key.
 type PrincipalKind string
@@ -19,6 +23,7 @@ type Principal struct {
 	Kind    PrincipalKind
 	Account string // UID; "" for services and anonymous callers
 	Name    string // user, role or service name
+	ID      string // of the user or role; a session ends when its role is replaced by another of that name
 	Session string // role session name
 	Policy  []byte // session policy given to AssumeRole; nil means none
 }
@@ -45,32 +50,35 @@ type AccessKey struct {
 
 // A User is a RAM user.
 type User struct {
-	Name     string
+	Name, ID string
+
 	attached []attachment
 }
 
-// A Role is a RAM role.
+// A Role is a RAM role. Two names that differ only in case are one role.
 type Role struct {
 	Name, ID, Description string
 	Trust                 []byte // AssumeRolePolicyDocument
 	MaxSession            time.Duration
 	Created, Updated      time.Time
+	Tags                  []Tag
 
-	attached    []attachment
-	usableFrom  time.Time // propagation: before that OSS and STS do not know the role
-	trustBefore []byte    // the trust that is still honoured until trustFrom
-	trustFrom   time.Time
+	attached   []attachment
+	usableFrom time.Time // propagation: before that OSS and STS do not know the role
+	trusts     effective // what OSS and STS honour
 }
 
-// A Policy is a custom or system policy.
+// A Policy is a custom or system policy. The fields of a copy are for reading.
 type Policy struct {
 	Name, Description string
 	Type              string // "Custom" or "System"
 	Versions          []PolicyVersion
 	Default           string // version id
 	Created, Updated  time.Time
+	Tags              []Tag
 
 	nextVersion int
+	effective   effective // what OSS and STS honour
 }
 
 // A PolicyVersion is one document of a policy.
@@ -79,16 +87,23 @@ type PolicyVersion struct {
 	Document []byte
 	Created  time.Time
 
-	effectiveFrom time.Time
+	parsed *policy.Document
 }
 
 // An attachment joins a policy to a role or user. A detached one stays until its
-// effect has ended: grants and their withdrawal both take time to spread.
+// effect has ended: grants and their withdrawal both take time to spread. It
+// points to the policy, so that one which is deleted meanwhile is honoured as long.
 type attachment struct {
-	policyType, policyName string
-	attached               time.Time
-	effectiveFrom          time.Time
-	effectiveUntil         time.Time // zero while attached
+	policy         *Policy
+	attached       time.Time
+	effectiveFrom  time.Time
+	effectiveUntil time.Time // zero while attached
+}
+
+// effective is a document over time, as the services honour it; in order of time.
+type effective []struct {
+	from     time.Time
+	document *policy.Document
 }
 
 // An Access is one thing that somebody wants to do to one resource.
@@ -121,16 +136,4 @@ func (w *World) Key(id string) (AccessKey, bool) {
 		return AccessKey{}, false
 	}
 	return *k, true
-}
-
-// Authorize decides one access at this moment, with the grants that have spread by now.
-func (w *World) Authorize(p Principal, a Access) Verdict {
-	now := w.enter()
-	defer w.mu.Unlock()
-	return w.authorize(p, a, now)
-}
-
-// authorize is Authorize for callers that hold the lock.
-func (w *World) authorize(p Principal, a Access, now time.Time) Verdict {
-	return ImplicitDeny
 }
