@@ -71,7 +71,7 @@ func serverRequest(ctx context.Context, req *http.Request, body *requestBody) (*
 	}
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	r.RemoteAddr = "127.0.0.1:1"
-	r.Close, r.Cancel, r.GetBody, r.Response = false, nil, nil, nil //nolint:staticcheck // Cancel is cleared, not used
+	r.Close, r.Cancel, r.GetBody, r.Response = false, nil, nil, nil
 	if req.URL.Scheme == "https" {
 		r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: req.URL.Hostname()}
 	}
@@ -176,7 +176,8 @@ func (w *recorder) response(req *http.Request, broken bool) *http.Response {
 		}
 		resp.ContentLength = headLength(resp.Header)
 	}
-	resp.Body = &responseBody{Reader: bytes.NewReader(data), ctx: req.Context(), cut: broken}
+	cut := broken || resp.ContentLength > int64(len(data)) && data != nil
+	resp.Body = &responseBody{data: bytes.NewReader(data), ctx: req.Context(), cut: cut}
 	return resp
 }
 
@@ -191,16 +192,16 @@ func headLength(h http.Header) int64 {
 // responseBody ends with the request's context, as a body from a socket does, and
 // with an unexpected end when the handler broke off in the middle.
 type responseBody struct {
-	*bytes.Reader
-	ctx context.Context
-	cut bool
+	data *bytes.Reader
+	ctx  context.Context
+	cut  bool
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {
 	if err := b.ctx.Err(); err != nil {
 		return 0, err
 	}
-	n, err := b.Reader.Read(p)
+	n, err := b.data.Read(p)
 	if err == io.EOF && b.cut {
 		err = io.ErrUnexpectedEOF
 	}

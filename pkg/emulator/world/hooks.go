@@ -24,8 +24,3 @@ func (w *World) uploadEnded(b *Bucket, u *Upload, completed *Version, now time.T
 type Rule struct {
 	ID string
 }
-
-// A Queue is an MNS queue.
-type Queue struct {
-	Name string
-}
