@@ -1,6 +1,9 @@
 package world
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Bucket is an OSS bucket. Its fields are read and changed only with the
 // world's lock held; handlers get copies.
@@ -21,6 +24,13 @@ type Bucket struct {
 	objects map[string][]*Version // by key; newest first; never an empty slice
 	uploads map[string]*Upload    // by upload id
 	rules   []*Rule               // rules with this bucket as source
+
+	// What a stale read shows: the versions of a key before its last change, and
+	// the settings before the last change of one of them ("policy", "tagging", ...;
+	// "" is a change of any).
+	before map[string][]*Version
+	prior  map[string]Bucket
+	sorted []string // the keys in order; nil when they have to be sorted anew
 }
 
 // Encryption is a bucket's default encryption.
@@ -36,7 +46,8 @@ type Tag struct{ Key, Value string }
 const NullVersion = "null"
 
 // A Version is one version of one object, or a delete marker. It does not change
-// once it is stored, but for Tags, ACL and StorageClass.
+// once it is stored: new Tags or another ACL come with a changed copy in its place,
+// so key and ID are what identifies it.
 type Version struct {
 	Key          string
 	ID           string // NullVersion in a bucket without versioning
@@ -109,6 +120,7 @@ func (b *Bucket) version(key, id string) *Version {
 // write goes through [World.wrote] as well, a replica does not.
 func (b *Bucket) insert(v *Version) (replaced *Version) {
 	old := b.objects[v.Key]
+	b.remember(v.Key)
 	vs := make([]*Version, 0, len(old)+1)
 	vs = append(vs, v)
 	for _, o := range old {
@@ -129,13 +141,40 @@ func (b *Bucket) remove(key, id string) *Version {
 		if o.ID != id {
 			continue
 		}
+		b.remember(key)
 		vs := append(append([]*Version{}, old[:i]...), old[i+1:]...)
 		if len(vs) == 0 {
 			delete(b.objects, key)
+			b.sorted = nil
 		} else {
 			b.objects[key] = vs
 		}
 		return o
 	}
 	return nil
+}
+
+// alter puts a changed copy in the place of a version: what is stored is never
+// changed where it stands, because handlers read it without the lock.
+func (b *Bucket) alter(v *Version) {
+	b.remember(v.Key)
+	vs := slices.Clone(b.objects[v.Key])
+	for i, o := range vs {
+		if o.ID == v.ID {
+			vs[i] = v
+		}
+	}
+	b.objects[v.Key] = vs
+}
+
+// remember keeps what a key is before it changes.
+func (b *Bucket) remember(key string) {
+	old := b.objects[key]
+	if b.before == nil {
+		b.before = map[string][]*Version{}
+	}
+	b.before[key] = old
+	if old == nil {
+		b.sorted = nil
+	}
 }

@@ -20,6 +20,13 @@ func (w *World) uploadStarted(b *Bucket, u *Upload, now time.Time)              
 func (w *World) partUploaded(b *Bucket, u *Upload, p Part, now time.Time)            {}
 func (w *World) uploadEnded(b *Bucket, u *Upload, completed *Version, now time.Time) {}
 
+// refusesVersioning is asked before the versioning of a bucket becomes status
+// ("Enabled" or "Suspended"): one that is in a rule has to stay as its partner is.
+func (w *World) refusesVersioning(b *Bucket, status string) *Error { return nil }
+
+// bucketDeleted reports that an empty bucket was deleted, with the rules it was in.
+func (w *World) bucketDeleted(b *Bucket, now time.Time) {}
+
 // A Rule is a replication rule.
 type Rule struct {
 	ID string
