@@ -137,6 +137,10 @@ func (w *World) scale(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / w.opt.Speed)
 }
 
+// Scale turns a delay of the cloud at speed 1 into one of this world, for services
+// that keep delays of their own.
+func (w *World) Scale(d time.Duration) time.Duration { return w.scale(d) }
+
 // enter takes the lock and carries out what is due. Every exported method that
 // reads or changes state begins with
 //
