@@ -1,20 +1,264 @@
 package world
 
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"hash/crc64"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// maxKey is the longest object name in bytes.
+const maxKey = 1023
+
+// ecma is the polynomial of x-oss-hash-crc64ecma.
+var ecma = crc64.MakeTable(crc64.ECMA)
+
+// digest fills in what follows from the content.
+func (v *Version) digest() {
+	sum := md5.Sum(v.Data)
+	v.ETag = strings.ToUpper(hex.EncodeToString(sum[:]))
+	v.ContentMD5 = base64.StdEncoding.EncodeToString(sum[:])
+	v.CRC64 = crc64.Checksum(v.Data, ecma)
+}
+
+// PutObject stores a new version of v.Key. The caller gives the key, the content
+// and what the headers say; the rest is filled in from the content, the bucket and
+// the clock. forbidOverwrite refuses with FileAlreadyExists when there is an object
+// of that name; it is not looked at in a bucket whose versioning was ever enabled.
+func (w *World) PutObject(bucket string, v Version, forbidOverwrite bool) (*Version, *Error) {
+	v.Type = "Normal"
+	v.digest()
+	now := w.enter()
+	defer w.mu.Unlock()
+	b, e := w.bucket(bucket)
+	if e != nil {
+		return nil, e
+	}
+	if e := checkKey(v.Key); e != nil {
+		return nil, e
+	}
+	if e := b.mayOverwrite(v.Key, forbidOverwrite); e != nil {
+		return nil, e
+	}
+	return w.storeObject(b, v, now), nil
+}
+
+// AppendObject adds to the end of an appendable object, or makes one. The position
+// must be the present length. The version keeps its id.
+func (w *World) AppendObject(bucket string, v Version, position int64) (*Version, *Error) {
+	now := w.enter()
+	defer w.mu.Unlock()
+	b, e := w.bucket(bucket)
+	if e != nil {
+		return nil, e
+	}
+	if e := checkKey(v.Key); e != nil {
+		return nil, e
+	}
+	old := b.latest(v.Key)
+	length := int64(0)
+	if old != nil {
+		if old.Type != "Appendable" {
+			return nil, refuseEC(409, "ObjectNotAppendable", "0026-00000015", "The object is not appendable")
+		}
+		length = int64(len(old.Data))
+	}
+	if position != length {
+		return nil, refuseEC(409, "PositionNotEqualToLength", "0026-00000016", "Position is not equal to file length")
+	}
+	if old == nil {
+		v.Type = "Appendable"
+		v.digest()
+		v.ContentMD5 = ""
+		return w.storeObject(b, v, now), nil
+	}
+	grown := *old
+	grown.Data = slices.Concat(old.Data, v.Data)
+	grown.digest()
+	grown.ContentMD5 = ""
+	grown.Modified, grown.Arrived = now.UTC().Truncate(time.Second), now
+	replaced := b.insert(&grown)
+	w.wrote(b, &grown, replaced, now)
+	w.broadcast()
+	return &grown, nil
+}
+
+// storeObject makes v the current version of its key and tells replication.
+func (w *World) storeObject(b *Bucket, v Version, now time.Time) *Version {
+	v.ID = w.nextVersionID(b, now)
+	v.Modified = now.UTC().Truncate(time.Second)
+	v.Arrived = now
+	if !v.DeleteMarker {
+		v.ACL = or(v.ACL, "default")
+		v.StorageClass = or(v.StorageClass, b.StorageClass)
+		if v.SSE == "" && b.Encryption != nil {
+			v.SSE, v.KMSKeyID = b.Encryption.Algorithm, b.Encryption.KMSKeyID
+		}
+	}
+	replaced := b.insert(&v)
+	w.wrote(b, &v, replaced, now)
+	w.broadcast()
+	return &v
+}
+
+func checkKey(key string) *Error {
+	switch {
+	case key == "":
+		return refuse(400, "InvalidObjectName", "The Object name can not be empty.")
+	case len(key) > maxKey:
+		return refuse(400, "InvalidObjectName", "The Length of Object name must be less than 1024.").With("ObjectName", key[:64])
+	case !utf8.ValidString(key) || key[0] == '/' || key[0] == '\\':
+		return refuse(400, "InvalidObjectName", "The specified object is not valid.")
+	}
+	return nil
+}
+
+func (b *Bucket) mayOverwrite(key string, forbid bool) *Error {
+	if forbid && b.Versioning == "" && b.latest(key) != nil {
+		return refuseEC(409, "FileAlreadyExists", "0026-00000002", "The object you specified already exists and can not be overwritten.").With("Key", key)
+	}
+	return nil
+}
+
+// nextVersionID returns the id of a new version: the null version unless versioning
+// is enabled. The ids of OSS hold their time, so they have an order of their own.
+func (w *World) nextVersionID(b *Bucket, now time.Time) string {
+	if b.Versioning != "Enabled" {
+		return NullVersion
+	}
+	w.lastVersion = max(w.lastVersion+1, uint64(now.UnixNano()))
+	id := binary.AppendUvarint([]byte{0x08, 0x01, 0x10, 0x33, 0x18}, w.lastVersion)
+	id = append(id, 0x22, 0x20)
+	return base64.StdEncoding.EncodeToString(append(id, w.hex(32)...))
+}
+
+// versionOrder returns the place in time of a version id; ok is false for the null version.
+func versionOrder(id string) (order uint64, ok bool) {
+	raw, err := base64.StdEncoding.DecodeString(id)
+	if err != nil || len(raw) < 6 {
+		return 0, false
+	}
+	order, n := binary.Uvarint(raw[5:])
+	return order, n > 0
+}
+
+// Object returns a version of an object; versionID "" means the current one. It
+// refuses with NoSuchKey or NoSuchVersion. When the version is a delete marker it
+// is returned with the refusal. A stale answer is as if the key had not been
+// changed the last time.
+func (w *World) Object(bucket, key, versionID string, stale bool) (*Version, *Error) {
+	w.enter()
+	defer w.mu.Unlock()
+	b, e := w.bucket(bucket)
+	if e != nil {
+		return nil, e
+	}
+	versions := b.objects[key]
+	if stale {
+		versions = b.before[key]
+	}
+	return findVersion(versions, key, versionID)
+}
+
+func findVersion(versions []*Version, key, versionID string) (*Version, *Error) {
+	if versionID == "" {
+		if len(versions) == 0 {
+			return nil, noSuchKey(key)
+		}
+		if v := versions[0]; v.DeleteMarker {
+			return v, noSuchKey(key)
+		}
+		return versions[0], nil
+	}
+	for _, v := range versions {
+		if v.ID != versionID {
+			continue
+		}
+		if v.DeleteMarker {
+			return v, refuse(405, "MethodNotAllowed", "The specified method is not allowed against this resource.").With("Method", "GET").With("ResourceType", "DeleteMarker")
+		}
+		return v, nil
+	}
+	return nil, refuse(404, "NoSuchVersion", "The specified version does not exist.").With("Key", key).With("VersionId", versionID)
+}
+
+func noSuchKey(key string) *Error {
+	return refuseEC(404, "NoSuchKey", "0026-00000001", "The specified key does not exist.").With("Key", key)
+}
+
 // ObjectACL returns the access control list of an object's version ("" for the
 // current one), or "" when there is no such version.
 func (w *World) ObjectACL(bucket, key, versionID string) string {
-	w.enter()
-	defer w.mu.Unlock()
-	b := w.buckets[bucket]
-	if b == nil {
-		return ""
-	}
-	v := b.latest(key)
-	if versionID != "" {
-		v = b.version(key, versionID)
-	}
-	if v == nil {
+	v, e := w.Object(bucket, key, versionID, false)
+	if e != nil {
 		return ""
 	}
 	return v.ACL
+}
+
+// A Deletion is what a delete did. Both are nil when there was nothing to delete.
+type Deletion struct {
+	Removed *Version // taken away for good
+	Marker  *Version // the delete marker that was made
+}
+
+// DeleteObject deletes a key or, with a version id, that version for good. In a
+// bucket with versioning a delete without a version id makes a delete marker.
+func (w *World) DeleteObject(bucket, key, versionID string) (Deletion, *Error) {
+	now := w.enter()
+	defer w.mu.Unlock()
+	b, e := w.bucket(bucket)
+	if e != nil {
+		return Deletion{}, e
+	}
+	if e := checkKey(key); e != nil {
+		return Deletion{}, e
+	}
+	if versionID == "" && b.Versioning != "" {
+		return Deletion{Marker: w.storeObject(b, Version{Key: key, DeleteMarker: true}, now)}, nil
+	}
+	v := b.remove(key, or(versionID, NullVersion))
+	if v != nil {
+		w.removed(b, v, now)
+		w.broadcast()
+	}
+	return Deletion{Removed: v}, nil
+}
+
+// PutObjectTags replaces the tags of a version; nil takes them away. Replication
+// is not told: no document says that it would be.
+func (w *World) PutObjectTags(bucket, key, versionID string, tags []Tag) (*Version, *Error) {
+	return w.alterObject(bucket, key, versionID, func(v *Version) { v.Tags = slices.Clone(tags) }, false)
+}
+
+// PutObjectACL sets "default", "private", "public-read" or "public-read-write".
+// Replication copies the change.
+func (w *World) PutObjectACL(bucket, key, versionID, acl string) (*Version, *Error) {
+	return w.alterObject(bucket, key, versionID, func(v *Version) { v.ACL = acl }, true)
+}
+
+func (w *World) alterObject(bucket, key, versionID string, change func(v *Version), replicated bool) (*Version, *Error) {
+	now := w.enter()
+	defer w.mu.Unlock()
+	b, e := w.bucket(bucket)
+	if e != nil {
+		return nil, e
+	}
+	old, e := findVersion(b.objects[key], key, versionID)
+	if e != nil {
+		return nil, e
+	}
+	v := *old
+	change(&v)
+	b.alter(&v)
+	if replicated {
+		w.wrote(b, &v, old, now)
+	}
+	w.broadcast()
+	return &v, nil
 }

@@ -36,6 +36,8 @@ type World struct {
 
 	faults []*Fault
 	calls  []Call
+
+	lastVersion uint64 // time of the newest version id, which must not come twice
 }
 
 // Options set how a World behaves. The zero value is a strict world at speed 1.
