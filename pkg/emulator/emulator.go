@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/replidesk/replidesk/pkg/emulator/mnsemu"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
 )
 
@@ -20,7 +21,9 @@ type Cloud struct {
 
 // New puts every service in front of the world.
 func New(w *world.World) *Cloud {
-	return &Cloud{World: w}
+	c := &Cloud{World: w}
+	c.services[serviceMNS] = mnsemu.New(w)
+	return c
 }
 
 // ServeHTTP hands the request to the service that its host names. An IP host

@@ -133,7 +133,7 @@ func (w *World) SetDeadLetterPolicy(region, uid, name string, p DeadLetterPolicy
 		}
 	}
 	q.DeadLetter, q.Modified = p, now
-	w.settle(q, now)
+	w.settleQueue(q, now)
 	for _, m := range q.messages {
 		w.scheduleSettle(q, m)
 	}
@@ -193,7 +193,7 @@ func (w *World) ListQueues(region, uid, prefix, marker string, limit int, behind
 		if !strings.HasPrefix(q.Name, prefix) || q.Name <= marker || behind > 0 && now.Sub(q.Created) < behind {
 			continue
 		}
-		w.settle(q, now)
+		w.settleQueue(q, now)
 		list = append(list, q.info(now))
 	}
 	slices.SortFunc(list, func(a, b QueueInfo) int {
@@ -215,7 +215,7 @@ func (w *World) queue(region, uid, name string, now time.Time) (*Queue, *Error) 
 	if q == nil {
 		return nil, queueNotExist()
 	}
-	w.settle(q, now)
+	w.settleQueue(q, now)
 	return q, nil
 }
 

@@ -94,7 +94,7 @@ func (w *World) QueueSendBatch(region, uid, queue string, batch []Outgoing) ([]S
 			sent[i].Refused = e
 			continue
 		}
-		sent[i].Message = w.store(q, o, now)
+		sent[i].Message = w.enqueue(q, o, now)
 	}
 	w.broadcast()
 	return sent, nil
@@ -114,7 +114,7 @@ func (q *Queue) checkOutgoing(o Outgoing) *Error {
 	return nil
 }
 
-func (w *World) store(q *Queue, o Outgoing, now time.Time) Message {
+func (w *World) enqueue(q *Queue, o Outgoing, now time.Time) Message {
 	delay := time.Duration(q.Attributes.DelaySeconds) * time.Second
 	if o.Delay != nil {
 		delay = *o.Delay
@@ -137,12 +137,12 @@ func (w *World) store(q *Queue, o Outgoing, now time.Time) Message {
 	return m.view(m.handle)
 }
 
-// QueueReceive takes up to max messages (1 to 16) and hides them for the queue's
+// QueueReceive takes up to most messages (1 to 16) and hides them for the queue's
 // visibility timeout. It waits up to wait (at most 30 s; negative takes the
 // queue's PollingWaitSeconds) for the first one. None is not an error. When ctx
 // ends while it waits, its error is returned and nothing was taken.
-func (w *World) QueueReceive(ctx context.Context, region, uid, queue string, max int, wait time.Duration) ([]Message, error) {
-	if max < 1 || max > queueBatch {
+func (w *World) QueueReceive(ctx context.Context, region, uid, queue string, most int, wait time.Duration) ([]Message, error) {
+	if most < 1 || most > queueBatch {
 		return nil, refuse(400, "InvalidArgument", "The value of numOfMessages should be between 1 and 16.")
 	}
 	if wait > queueMaxWait {
@@ -162,7 +162,7 @@ func (w *World) QueueReceive(ctx context.Context, region, uid, queue string, max
 			}
 			deadline = now.Add(wait)
 		}
-		got := w.take(q, max, now)
+		got := w.dequeue(q, most, now)
 		if len(got) > 0 || !now.Before(deadline) {
 			w.mu.Unlock()
 			return got, nil
@@ -170,7 +170,7 @@ func (w *World) QueueReceive(ctx context.Context, region, uid, queue string, max
 		wake := w.wakeTime(q, now, deadline)
 		changed := w.changed
 		w.mu.Unlock()
-		if err := waitFor(ctx, changed, wake.Sub(now)); err != nil {
+		if err := awaitChange(ctx, changed, wake.Sub(now)); err != nil {
 			return nil, err
 		}
 	}
@@ -191,7 +191,7 @@ func (w *World) wakeTime(q *Queue, now, deadline time.Time) time.Time {
 	return wake
 }
 
-func waitFor(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
+func awaitChange(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -202,10 +202,10 @@ func waitFor(ctx context.Context, changed <-chan struct{}, d time.Duration) erro
 	return ctx.Err()
 }
 
-// take hides and returns the messages that are first in line.
-func (w *World) take(q *Queue, max int, now time.Time) []Message {
+// dequeue hides and returns the messages that are first in line.
+func (w *World) dequeue(q *Queue, most int, now time.Time) []Message {
 	var got []Message
-	for _, m := range q.visible(max, now) {
+	for _, m := range q.visible(most, now) {
 		m.visibleFrom = now.Add(time.Duration(q.Attributes.VisibilityTimeout) * time.Second)
 		m.dequeued++
 		if m.firstDequeue.IsZero() {
@@ -218,9 +218,9 @@ func (w *World) take(q *Queue, max int, now time.Time) []Message {
 	return got
 }
 
-// visible returns up to max messages that can be received: the smallest priority
+// visible returns up to most messages that can be received: the smallest priority
 // first, then the one that has been visible longest.
-func (q *Queue) visible(max int, now time.Time) []*queueMessage {
+func (q *Queue) visible(most int, now time.Time) []*queueMessage {
 	var line []*queueMessage
 	for _, m := range q.messages {
 		if !m.visibleFrom.After(now) {
@@ -233,22 +233,22 @@ func (q *Queue) visible(max int, now time.Time) []*queueMessage {
 		}
 		return a.visibleFrom.Compare(b.visibleFrom)
 	})
-	return line[:min(max, len(line))]
+	return line[:min(most, len(line))]
 }
 
-// QueuePeek returns up to max visible messages (1 to 16) without taking them.
-func (w *World) QueuePeek(region, uid, queue string, max int) ([]Message, error) {
+// QueuePeek returns up to most visible messages (1 to 16) without taking them.
+func (w *World) QueuePeek(region, uid, queue string, most int) ([]Message, error) {
 	now := w.enter()
 	defer w.mu.Unlock()
 	q, e := w.queue(region, uid, queue, now)
 	if e != nil {
 		return nil, e
 	}
-	if max < 1 || max > queueBatch {
+	if most < 1 || most > queueBatch {
 		return nil, refuse(400, "InvalidArgument", "The value of numOfMessages should be between 1 and 16.")
 	}
 	var got []Message
-	for _, m := range q.visible(max, now) {
+	for _, m := range q.visible(most, now) {
 		got = append(got, m.view(""))
 	}
 	return got, nil
@@ -324,9 +324,9 @@ func (q *Queue) drop(m *queueMessage) {
 	}
 }
 
-// settle ends the messages whose retention is over and moves those that were
+// settleQueue ends the messages whose retention is over and moves those that were
 // received too often.
-func (w *World) settle(q *Queue, now time.Time) {
+func (w *World) settleQueue(q *Queue, now time.Time) {
 	for _, m := range slices.Clone(q.messages) {
 		if !m.expires.After(now) {
 			q.drop(m)
@@ -363,7 +363,7 @@ func (w *World) scheduleSettle(q *Queue, m *queueMessage) {
 	}
 	w.at(m.visibleFrom, func(now time.Time) {
 		if w.queues[queueKey(q.Region, q.Owner, q.Name)] == q {
-			w.settle(q, now)
+			w.settleQueue(q, now)
 		}
 	})
 }
