@@ -1,6 +1,7 @@
 package world
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -197,12 +198,16 @@ func (e effective) at(now time.Time) *policy.Document {
 	return nil
 }
 
-// then adds the document that takes the place of the others from then on.
-func (e effective) then(from time.Time, d *policy.Document) effective {
-	return append(e[:len(e):len(e)], struct {
-		from     time.Time
-		document *policy.Document
-	}{from, d})
+// then adds the document that takes the place of the others from then on, and
+// forgets those whose time is over now.
+func (e effective) then(now, from time.Time, d *policy.Document) effective {
+	first := 0
+	for i := range e {
+		if !now.Before(e[i].from) {
+			first = i
+		}
+	}
+	return append(slices.Clone(e[first:]), effectiveDocument{from, d})
 }
 
 // letsAssume evaluates a trust policy.

@@ -36,7 +36,7 @@ func (w *World) NewUserKey(uid, user string, policyDocs ...[]byte) AccessKey {
 		}
 		name := fmt.Sprintf("%s-inline-%d", user, len(u.attached)+1)
 		u.attached = append(u.attached, attachment{
-			policy:   &Policy{Name: name, Type: "Custom", effective: effective{}.then(now, d)},
+			policy:   &Policy{Name: name, Type: "Custom", effective: effective{}.then(now, now, d)},
 			attached: now, effectiveFrom: now,
 		})
 	}

@@ -101,7 +101,9 @@ type attachment struct {
 }
 
 // effective is a document over time, as the services honour it; in order of time.
-type effective []struct {
+type effective []effectiveDocument
+
+type effectiveDocument struct {
 	from     time.Time
 	document *policy.Document
 }

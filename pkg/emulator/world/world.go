@@ -33,6 +33,8 @@ type World struct {
 	keys     map[string]*AccessKey
 	buckets  map[string]*Bucket // by name: bucket names are global
 	queues   map[string]*Queue  // by region/uid/name
+	system   map[string]*Policy // system policies, by name
+	ramCalls map[string][]time.Time
 
 	faults []*Fault
 	calls  []Call
@@ -57,6 +59,8 @@ type Options struct {
 	// the last copied object when nothing is waiting. The documents do not say
 	// which of the two OSS does; the default is that it moves on.
 	IdleWatermarkStands bool
+	// RAM are the quotas of RAM. Zero fields take the value of [DefaultRAMLimits].
+	RAM RAMLimits
 }
 
 // Delays are what the cloud takes for its own work, at speed 1.
@@ -90,6 +94,7 @@ type Account struct {
 	roles    map[string]*Role
 	policies map[string]*Policy // custom policies, by name
 	users    map[string]*User
+	before   history // what stale reads answer
 }
 
 // New makes an empty world: no account, no region restriction.
@@ -101,6 +106,7 @@ func New(opt Options) *World {
 		opt.Seed = rand.Uint64()
 	}
 	opt.Delays = opt.Delays.orDefault()
+	opt.RAM = opt.RAM.orDefault()
 	return &World{
 		opt:      opt,
 		rng:      rand.New(rand.NewPCG(opt.Seed, opt.Seed^0x9e3779b97f4a7c15)),
@@ -109,6 +115,8 @@ func New(opt Options) *World {
 		keys:     map[string]*AccessKey{},
 		buckets:  map[string]*Bucket{},
 		queues:   map[string]*Queue{},
+		system:   systemPolicies(),
+		ramCalls: map[string][]time.Time{},
 	}
 }
 
