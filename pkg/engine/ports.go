@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// What the engine needs from the world, in the words of the domain. Adapters
+// implement these and do not know the engine; package wiring joins them.
+//
+// Every method returns errors of package fault. A read that finds nothing returns
+// Existence Missing and no error. A write that was refused because the thing is
+// there already returns fault.Exists; one of which nothing is known, because the
+// answer was lost, returns fault.Unknown.
+
+// Rules are the replication rules of source buckets, and the buckets themselves.
+type Rules interface {
+	Bucket(ctx context.Context, e replication.End) (replication.BucketSeen, error)
+	Locations(ctx context.Context, source replication.End) (replication.LocationsSeen, error)
+	Rules(ctx context.Context, source replication.End) (replication.RulesSeen, error)
+	Progress(ctx context.Context, source replication.End, ruleID string) (replication.ProgressSeen, error)
+	// PutRule returns the rule's id and the request id; the id is "" when the
+	// answer did not name it. A role that OSS cannot use is fault.Denied with the
+	// service's code NoPermission.
+	PutRule(ctx context.Context, r replication.RuleSpec) (ruleID, requestID string, err error)
+	// CloseRule succeeds also when the rule is closing or gone.
+	CloseRule(ctx context.Context, source replication.End, ruleID string) error
+}
+
+// Objects are the objects of our own.
+type Objects interface {
+	Head(ctx context.Context, e replication.End, key string) (replication.ObjectSeen, error)
+	// Put returns the object as it was stored.
+	Put(ctx context.Context, e replication.End, c replication.Canary) (replication.ObjectSeen, error)
+	// Delete is a plain delete, without a version id.
+	Delete(ctx context.Context, e replication.End, key string) error
+	// Purge removes every version and delete marker of exactly these keys and
+	// returns the keys of which something is left.
+	Purge(ctx context.Context, e replication.End, keys []string) (left []string, err error)
+	// Empty reports whether no key begins with any of the prefixes; no prefix means any key.
+	Empty(ctx context.Context, e replication.End, prefixes []string) (bool, error)
+}
+
+// Grants are roles and policies of the source account.
+type Grants interface {
+	Role(ctx context.Context, name string) (replication.RoleSeen, error)
+	Policy(ctx context.Context, name string) (replication.PolicySeen, error)
+	Attached(ctx context.Context, role, policy string) (replication.AttachmentSeen, error)
+	CreateRole(ctx context.Context, name, trust, description string) (requestID string, err error)
+	CreatePolicy(ctx context.Context, name, document, description string) (requestID string, err error)
+	Attach(ctx context.Context, role, policy string) (requestID string, err error)
+}
+
+// Pairs are the claims on pairs of buckets.
+type Pairs interface {
+	// Claim makes job the owner of the pair if nobody is, and returns the owner.
+	Claim(ctx context.Context, pair, job string) (owner string, err error)
+	// Release gives the pair back; it does nothing when job is not the owner.
+	Release(ctx context.Context, pair, job string) error
+}
+
+// Bus carries hints and results.
+type Bus interface {
+	// Wake sends a hint that job may be due, to be delivered at or after the given
+	// delay. rev is the entry that it was sent for.
+	Wake(ctx context.Context, to replication.Owner, job string, rev uint64, delay time.Duration) error
+	// Publish sends a result.
+	Publish(ctx context.Context, e replication.Event) error
+	// Bury puts a message that cannot be worked on into the dead-letter queue, with
+	// its reason.
+	Bury(ctx context.Context, body []byte, reason replication.Problem) error
+}

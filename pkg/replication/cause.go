@@ -1,0 +1,54 @@
+package replication
+
+import "fmt"
+
+// causes is what is read to find out why nothing arrives.
+const causes = LookProgress | LookSource | LookDestination | LookRole | LookAttachment | LookPolicy
+
+// A check names what is wrong, or "".
+type check func(j *Job, s Seen) (Reason, string)
+
+// checks are ordered: what comes first explains what comes after. OSS itself says
+// nothing of why a rule does not copy. [fact 27]
+var checks = []check{
+	func(j *Job, s Seen) (Reason, string) {
+		switch {
+		case s.Progress.Is == Missing || s.Progress.Status == RuleClosing:
+			return ReasonRuleVanished, fmt.Sprintf("rule %s is not there any more", j.Rule.ID)
+		case s.Progress.Status == RuleStarting && j.Phase != PhaseStarting:
+			return ReasonStarting, fmt.Sprintf("rule %s has not started yet", j.Rule.ID)
+		}
+		return "", ""
+	},
+	func(j *Job, s Seen) (Reason, string) { return unfitBuckets(j.Request, *s.Source, *s.Destination) },
+	func(j *Job, s Seen) (Reason, string) {
+		name := RoleName(j.ID)
+		switch {
+		case s.Role.Is == Missing:
+			return ReasonRoleMissing, fmt.Sprintf("role %s does not exist any more; its policy was %s", name, PolicyName(j.ID))
+		case !SameDocument(s.Role.Trust, TrustPolicy()):
+			return ReasonTrustBroken, fmt.Sprintf("the trust policy of role %s was changed", name)
+		}
+		return "", ""
+	},
+	func(j *Job, s Seen) (Reason, string) {
+		name := PolicyName(j.ID)
+		switch {
+		case !s.Attachment.Attached, s.Policy.Is == Missing:
+			return ReasonPolicyMissing, fmt.Sprintf("policy %s is not attached to role %s any more", name, RoleName(j.ID))
+		case !SameDocument(s.Policy.Document, RolePolicy(j.Request)):
+			return ReasonPolicyDiffers, fmt.Sprintf("policy %s was changed", name)
+		}
+		return "", ""
+	},
+}
+
+// causeOf returns the first cause that the checks name, or "".
+func causeOf(j *Job, s Seen) (Reason, string) {
+	for _, c := range checks {
+		if r, m := c(j, s); r != "" {
+			return r, m
+		}
+	}
+	return "", ""
+}

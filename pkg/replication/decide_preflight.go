@@ -1,0 +1,107 @@
+package replication
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+func decideReceived(j *Job, v View) Step { return next(j, PhasePreflight, v) }
+
+// decidePreflight looks at everything that can refuse the pair before anything is
+// made, and claims the pair last.
+func decidePreflight(j *Job, v View) Step {
+	r := j.Request
+	if o := j.Last; o != nil && o.Effect == EffectClaimPair && o.Owner != "" && o.Owner != j.ID {
+		return reject(j, ReasonPairOwned, fmt.Sprintf("job %s replicates %s to %s already", o.Owner, r.Source.Bucket, r.Destination.Bucket), v)
+	}
+	if !j.Made.Pair.IsZero() {
+		return next(j, PhaseRole, v)
+	}
+	if l := LookSource | LookDestination; !v.Seen.Has(l) {
+		return Step{Look: l}
+	}
+	if reason, message := unfitBuckets(r, *v.Seen.Source, *v.Seen.Destination); reason != "" {
+		return reject(j, reason, message, v)
+	}
+	j.Versioned = v.Seen.Source.Versioning == "Enabled"
+	l := LookLocations | LookRules
+	overwrites := *r.Historical.Replicate && !j.Versioned && !r.Historical.AcceptOverwrite
+	if overwrites {
+		l |= LookDestinationEmpty
+	}
+	if !v.Seen.Has(l) {
+		return Step{Look: l}
+	}
+	if reason, message := unfitRegions(r, *v.Seen.Locations); reason != "" {
+		return reject(j, reason, message, v)
+	}
+	if overwrites && !*v.Seen.DestinationEmpty {
+		return reject(j, ReasonOverwrite, fmt.Sprintf("%s holds objects in the scope and keeps no versions", r.Destination.Bucket), v)
+	}
+	if g, ok := v.Seen.Rules.Find("", r.Destination.Bucket); ok {
+		if g.Status != RuleClosing {
+			return reject(j, ReasonRuleExists, fmt.Sprintf("rule %s of %s has this destination already (%s)", g.ID, r.Source.Bucket, g.Status), v)
+		}
+		if v.Now.Sub(j.Since) > ClosingLost {
+			return reject(j, ReasonRuleExists, fmt.Sprintf("rule %s is still closing after %s", g.ID, ClosingLost), v)
+		}
+		return wait(j, ReasonRuleClosing, fmt.Sprintf("rule %s of %s is being removed", g.ID, r.Source.Bucket), v.after(closingEvery))
+	}
+	j.Made.NoRule = true
+	return Step{Effect: &Effect{Kind: EffectClaimPair}}
+}
+
+func settlePreflight(j *Job, o Outcome, v View) {
+	if o.Result == ResultDone && o.Owner == j.ID {
+		j.Made.Pair = v.Now
+	}
+}
+
+// unfitBuckets returns why the two buckets cannot be a pair, or "".
+func unfitBuckets(r Request, src, dst BucketSeen) (Reason, string) {
+	switch {
+	case src.Is == Missing:
+		return ReasonSourceMissing, fmt.Sprintf("there is no bucket %s", r.Source.Bucket)
+	case dst.Is == Missing:
+		return ReasonDestinationMissing, fmt.Sprintf("there is no bucket %s", r.Destination.Bucket)
+	case src.Is == Foreign, src.Owner != r.Source.Account:
+		return ReasonSourceNotOurs, fmt.Sprintf("%s does not belong to account %s", r.Source.Bucket, r.Source.Account)
+	case dst.Is == Foreign, dst.Owner != r.Destination.Account:
+		return ReasonDestinationNotOurs, fmt.Sprintf("%s does not belong to account %s", r.Destination.Bucket, r.Destination.Account)
+	case src.Region != r.Source.Region:
+		return ReasonSourceRegion, fmt.Sprintf("%s lies in %s, not in %s", r.Source.Bucket, src.Region, r.Source.Region)
+	case dst.Region != r.Destination.Region:
+		return ReasonDestinationRegion, fmt.Sprintf("%s lies in %s, not in %s", r.Destination.Bucket, dst.Region, r.Destination.Region)
+	case src.Versioning == "Suspended":
+		return ReasonVersioningSuspended, fmt.Sprintf("versioning of %s is suspended", r.Source.Bucket)
+	case dst.Versioning == "Suspended":
+		return ReasonVersioningSuspended, fmt.Sprintf("versioning of %s is suspended", r.Destination.Bucket)
+	case src.Versioning != dst.Versioning:
+		on, off := r.Source.Bucket, r.Destination.Bucket
+		if src.Versioning == "" {
+			on, off = off, on
+		}
+		return ReasonVersioningDiffers, fmt.Sprintf("%s keeps versions, %s does not", on, off)
+	}
+	return "", ""
+}
+
+// unfitRegions returns why OSS would refuse the two regions, or "".
+func unfitRegions(r Request, l LocationsSeen) (Reason, string) {
+	to := r.Destination.Region
+	if !slices.Contains(l.Regions, to) {
+		return ReasonRegionNotAllowed, fmt.Sprintf("OSS does not replicate from %s to %s; possible are %s", r.Source.Region, to, strings.Join(l.Regions, ", "))
+	}
+	only := l.TransferOnly[to]
+	if len(only) > 0 && !slices.Contains(only, TransferInternal) && !r.TransferAcceleration {
+		return ReasonAccelerationNeeded, fmt.Sprintf("from %s to %s only the accelerated link is offered", r.Source.Region, to)
+	}
+	if r.TransferAcceleration && !slices.Contains(only, TransferAcceleration) {
+		return ReasonAccelerationPointless, fmt.Sprintf("from %s to %s the accelerated link is not offered", r.Source.Region, to)
+	}
+	if r.RTC && !slices.Contains(l.RTC, to) {
+		return ReasonRTCNotOffered, fmt.Sprintf("replication time control is not offered from %s to %s; it is to %s", r.Source.Region, to, strings.Join(l.RTC, ", "))
+	}
+	return "", ""
+}

@@ -1,0 +1,94 @@
+package replication
+
+import "time"
+
+// An EffectKind names one thing that changes the world outside the journal of the job.
+type EffectKind string
+
+// The effects, by class. Create: the name is derived from the job, "already
+// exists" means read it and compare. Delete: only what this job's journal
+// recorded. Claim and release are appends to the log of the pair.
+const (
+	EffectClaimPair   EffectKind = "claim-pair"
+	EffectReleasePair EffectKind = "release-pair"
+	EffectCreateRole  EffectKind = "create-role"
+	EffectCreatePol   EffectKind = "create-policy"
+	EffectAttach      EffectKind = "attach-policy"
+	EffectPutRule     EffectKind = "put-rule"
+	EffectCloseRule   EffectKind = "close-rule"
+	EffectPutCanary   EffectKind = "put-canary"
+	EffectPutOutside  EffectKind = "put-outside"
+	EffectOverwrite   EffectKind = "overwrite-canary"
+	EffectDelete      EffectKind = "delete-canary"
+	EffectCleanUp     EffectKind = "clean-up"
+)
+
+// An Effect is one call that changes something, as data. Only the fields that
+// its kind needs are set.
+type Effect struct {
+	Kind        EffectKind `json:"kind"`
+	Role        string     `json:"role,omitempty"`   // role name
+	Policy      string     `json:"policy,omitempty"` // policy name
+	Document    string     `json:"document,omitempty"`
+	Description string     `json:"description,omitempty"`
+	Rule        *RuleSpec  `json:"rule,omitempty"`
+	RuleID      string     `json:"ruleId,omitempty"`
+	Object      *Canary    `json:"object,omitempty"`
+	Keys        []string   `json:"keys,omitempty"` // object keys at the source to remove with all versions
+}
+
+// A Canary is an object of our own, as it is written.
+type Canary struct {
+	Key     string            `json:"key"`
+	Content string            `json:"content"`
+	Meta    map[string]string `json:"meta,omitempty"` // user metadata, lower-case names
+}
+
+// Result is how an effect ended.
+type Result string
+
+// The results. Whatever is none of the first three leaves it open whether the
+// effect took place, so the next step is a look.
+const (
+	ResultDone    Result = "done"
+	ResultExists  Result = "exists"  // something of that name, or a rule of the pair, is there already
+	ResultRefused Result = "refused" // the service refused, nothing happened; Fault says of what kind
+	ResultUnknown Result = "unknown" // no answer, or one that says nothing about the effect
+)
+
+// A Trouble is an error of a call as far as decisions need it. It holds no secret.
+type Trouble struct {
+	Kind      TroubleKind   `json:"kind"`
+	Op        string        `json:"op,omitempty"`
+	Code      string        `json:"code,omitempty"` // the service's code
+	Message   string        `json:"message,omitempty"`
+	RequestID string        `json:"requestId,omitempty"`
+	After     time.Duration `json:"after,omitempty"` // what the service asked to wait; 0 when it did not
+}
+
+// TroubleKind is the domain's view of an error kind.
+type TroubleKind string
+
+// The kinds of trouble.
+const (
+	TroublePassing   TroubleKind = "passing"    // may go away by itself; uses up a try
+	TroubleThrottled TroubleKind = "throttled"  // a wait; uses up nothing
+	TroubleDenied    TroubleKind = "denied"     // our function lacks a right
+	TroubleRoleUnfit TroubleKind = "role-unfit" // OSS cannot use the role of the rule (yet)
+	TroubleQuota     TroubleKind = "quota"
+	TroubleFinal     TroubleKind = "final" // refused for good
+)
+
+// An Outcome is what is known after an effect was tried.
+type Outcome struct {
+	Effect  EffectKind `json:"effect"`
+	Result  Result     `json:"result"`
+	Trouble *Trouble   `json:"trouble,omitempty"` // nil when done
+	At      time.Time  `json:"at"`
+
+	RuleID    string      `json:"ruleId,omitempty"`    // put-rule: from the answer's header, "" when it had none [fact 1]
+	Owner     string      `json:"owner,omitempty"`     // claim-pair: the job that owns the pair
+	Object    *ObjectSeen `json:"object,omitempty"`    // put-canary, overwrite-canary: as stored
+	LeftOver  []string    `json:"leftOver,omitempty"`  // clean-up: keys that could not be removed
+	RequestID string      `json:"requestId,omitempty"` // of the call that took effect
+}

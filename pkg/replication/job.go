@@ -1,0 +1,174 @@
+package replication
+
+import (
+	"time"
+)
+
+// A Job is what is saved of one ticket. Every entry of its log holds the whole of
+// it. Times are those of the journal's store.
+type Job struct {
+	ID          string    `json:"id"`
+	Fingerprint string    `json:"fingerprint"`
+	Request     Request   `json:"request"`
+	Received    time.Time `json:"received"`
+
+	Phase   Phase     `json:"phase"`
+	Since   time.Time `json:"since"` // when the phase was entered
+	Reason  Reason    `json:"reason,omitempty"`
+	Message string    `json:"message,omitempty"`
+
+	// CheckBy is when somebody must have looked again; the sweep wakes what is
+	// past it. Zero means at rest.
+	CheckBy time.Time `json:"checkBy,omitzero"`
+
+	Intent *Intent  `json:"intent,omitempty"` // the effect that is being carried out; nil: none
+	Last   *Outcome `json:"last,omitempty"`   // how the effect before that ended
+
+	Unsure    bool `json:"unsure,omitempty"`    // the last effect may or may not have taken place: look first
+	Failures  int  `json:"failures,omitempty"`  // passing failures in a row
+	TakenOver bool `json:"takenOver,omitempty"` // a worker died on the way: an end is confirmed by one more look
+
+	Block  *Block  `json:"block,omitempty"`  // what the job is blocked by
+	Ending *Ending `json:"ending,omitempty"` // how the job will end when it has tidied up
+
+	Versioned bool  `json:"versioned,omitempty"` // both buckets keep versions
+	Made      Made  `json:"made"`
+	Rule      *Rule `json:"rule,omitempty"`
+
+	Verification *Verification `json:"verification,omitempty"`
+	Evidence     *Evidence     `json:"evidence,omitempty"`
+
+	Outbox    []Event `json:"outbox,omitempty"`    // results not known to be sent yet
+	LastEvent *Event  `json:"lastEvent,omitempty"` // sent again when the same ticket comes again
+	Calls     int     `json:"calls"`               // cloud calls made for this job so far, journal and queues left out
+	Writes    int     `json:"writes"`              // entries of this log before this one
+}
+
+// An Intent says that a worker is about to carry out an effect. While it is
+// unexpired no other worker does anything.
+type Intent struct {
+	Effect Effect    `json:"effect"`
+	Worker string    `json:"worker"`
+	Until  time.Time `json:"until"` // end of the claim
+	Crash  int       `json:"crash"` // intents for this effect before this one that got no outcome
+}
+
+// Block is what a blocked job waits for.
+type Block struct {
+	Resume Phase     `json:"resume"` // the phase to look again in
+	Reason Reason    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Next   time.Time `json:"next"` // when to look again
+}
+
+// Ending is the end that a job is on its way to.
+type Ending struct {
+	Phase   Phase  `json:"phase"`
+	Reason  Reason `json:"reason"`
+	Message string `json:"message"`
+}
+
+// Made is what the job itself has made or claimed. Only what is recorded here is
+// ever taken away again. A zero time means that it was not.
+type Made struct {
+	NoRule     bool      `json:"noRule,omitempty"` // there was no rule for the pair before the first effect
+	Pair       time.Time `json:"pair,omitzero"`
+	Role       time.Time `json:"role,omitzero"`
+	Policy     time.Time `json:"policy,omitzero"`
+	Attachment time.Time `json:"attachment,omitzero"`
+	Rule       time.Time `json:"rule,omitzero"`
+}
+
+// Rule is what is known of the job's rule.
+type Rule struct {
+	ID           string    `json:"id,omitempty"`
+	Accepted     time.Time `json:"accepted,omitzero"` // the put was answered with success
+	Confirmed    time.Time `json:"confirmed,omitzero"`
+	Live         time.Time `json:"live,omitzero"` // first seen doing
+	Gone         time.Time `json:"gone,omitzero"` // first look that did not show it; zero while it is seen
+	ReportedLate bool      `json:"reportedLate,omitempty"`
+}
+
+// A VerifyStep is one step of the proof.
+type VerifyStep string
+
+// The steps of the proof, in their order. With the canary declined only the
+// watermark is waited for.
+const (
+	StepPut       VerifyStep = "put"
+	StepOutside   VerifyStep = "put-outside"
+	StepArrive    VerifyStep = "arrive"
+	StepOverwrite VerifyStep = "overwrite"
+	StepArrive2   VerifyStep = "arrive-overwritten"
+	StepDelete    VerifyStep = "delete"
+	StepDeleted   VerifyStep = "deleted"
+	StepScope     VerifyStep = "scope"
+	StepCleanUp   VerifyStep = "clean-up"
+	StepWatermark VerifyStep = "watermark"
+)
+
+// A Verification is the state of the proof.
+type Verification struct {
+	Step         VerifyStep  `json:"step"`
+	Since        time.Time   `json:"since"` // when the step was entered
+	Key          string      `json:"key,omitempty"`
+	OutsideKey   string      `json:"outsideKey,omitempty"` // "" when every key is in scope
+	Written      time.Time   `json:"written,omitzero"`     // the object that is waited for
+	First        *ObjectSeen `json:"first,omitempty"`      // the canary at the source, as written first
+	Second       *ObjectSeen `json:"second,omitempty"`     // as overwritten
+	Seconds      float64     `json:"seconds,omitempty"`    // write to arrival seen
+	Overwrite    float64     `json:"overwriteSeconds,omitempty"`
+	Deletion     string      `json:"deletion,omitempty"`
+	ReportedLate bool        `json:"reportedLate,omitempty"`
+	Watermark    time.Time   `json:"watermark,omitzero"` // the first that was seen
+}
+
+// Evidence is the proof that the pair replicates as the ticket asks.
+type Evidence struct {
+	By               string    `json:"by"` // "canary" or "watermark"
+	At               time.Time `json:"at"`
+	Key              string    `json:"key,omitempty"`
+	CRC64            string    `json:"crc64,omitempty"` // decimal, the same at both ends
+	Seconds          float64   `json:"seconds,omitempty"`
+	OverwriteSeconds float64   `json:"overwriteSeconds,omitempty"`
+	Deletion         string    `json:"deletion,omitempty"` // what deleting the canary did
+	Outside          string    `json:"outside,omitempty"`  // what became of the object outside the scope
+	LeftBehind       []string  `json:"leftBehind,omitempty"`
+	Watermark        time.Time `json:"watermark,omitzero"`
+}
+
+// NewJob returns the job of an accepted ticket in its first phase.
+func NewJob(r Request, now time.Time) *Job {
+	j := &Job{ID: r.ID, Fingerprint: r.Fingerprint(), Request: r, Received: now, Phase: PhaseReceived, Since: now}
+	j.emit(EventAccepted, ReasonAccepted, ReasonAccepted.Meaning(), now)
+	return j
+}
+
+// Claimed reports whether a worker other than the given one is at work on the job.
+func (j *Job) Claimed(worker string, now time.Time) bool {
+	return j.Intent != nil && j.Intent.Worker != worker && now.Before(j.Intent.Until)
+}
+
+// AtRest reports whether nothing is left to do for the job.
+func (j *Job) AtRest() bool {
+	return j.Owner() == OwnerNone && j.Intent == nil && len(j.Outbox) == 0
+}
+
+// RuleStands reports whether a rule of this job may be in force.
+func (j *Job) RuleStands() bool { return j.Rule != nil && !j.Made.Rule.IsZero() }
+
+func (j *Job) enter(p Phase, now time.Time) {
+	if j.Phase == p {
+		return
+	}
+	j.Phase, j.Since = p, now
+}
+
+// Owner returns the function that moves the job on: a blocked job belongs to the
+// owner of the phase that it goes on in.
+func (j *Job) Owner() Owner {
+	if j.Phase == PhaseBlocked && j.Block != nil {
+		return Row(j.Block.Resume).Owner
+	}
+	return Row(j.Phase).Owner
+}

@@ -1,0 +1,33 @@
+package replication
+
+// A Phase is where a job is. The phases and their order are in [Table].
+type Phase string
+
+// The phases of a job.
+const (
+	PhaseReceived   Phase = "received"   // the ticket is in order; nothing was looked at
+	PhasePreflight  Phase = "preflight"  // the pair is looked at and claimed
+	PhaseRole       Phase = "role"       // the role that OSS assumes is made
+	PhasePolicy     Phase = "policy"     // its least-privilege policy is made
+	PhaseAttachment Phase = "attachment" // the policy is attached to the role
+	PhaseRule       Phase = "rule"       // the rule is put, read back and compared
+	PhaseStarting   Phase = "starting"   // OSS starts the rule
+	PhaseVerifying  Phase = "verifying"  // the live rule is proven with objects of our own
+	PhaseWatching   Phase = "watching"   // proven; the watch has it
+	PhaseUndoing    Phase = "undoing"    // a rule that is not the one asked for is closed
+	PhaseReleasing  Phase = "releasing"  // the pair is given back before the job ends
+	PhaseBlocked    Phase = "blocked"    // somebody has to do one thing; the job looks again by itself
+	PhaseRejected   Phase = "rejected"   // refused before anything was made
+	PhaseFailed     Phase = "failed"     // ended; the reason says why and what is left
+	PhaseCancelled  Phase = "cancelled"  // ended before it began
+)
+
+// An Owner is the function that moves a job on.
+type Owner string
+
+// The owners. A phase without one is at rest.
+const (
+	OwnerProvision Owner = "provision"
+	OwnerVerify    Owner = "verify"
+	OwnerNone      Owner = ""
+)

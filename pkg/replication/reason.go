@@ -1,0 +1,118 @@
+package replication
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Reason is a stable code for why a ticket or job is where it is. Programs may
+// switch on it; its meaning and remedy are in [Reasons] and never change.
+type Reason string
+
+// Refused tickets: nothing was looked at and nothing was made.
+const (
+	ReasonMalformed         Reason = "request.malformed"
+	ReasonUnknownField      Reason = "request.unknown-field"
+	ReasonNotSupported      Reason = "request.not-supported"
+	ReasonInvalid           Reason = "request.invalid"
+	ReasonInvalidID         Reason = "request.invalid-id"
+	ReasonIDReused          Reason = "request.id-reused"
+	ReasonHistoricalMissing Reason = "historical.missing"
+	ReasonPrefixCount       Reason = "objects.prefix-count"
+	ReasonPrefixOverlap     Reason = "objects.prefix-overlap"
+	ReasonPrefixInvalid     Reason = "objects.prefix-invalid"
+	ReasonReserved          Reason = "pair.reserved"
+	ReasonSameBucket        Reason = "pair.same-bucket"
+	ReasonAccountUnknown    Reason = "account.unknown"
+)
+
+// Refused after a look at the cloud: nothing was made.
+const (
+	ReasonSourceMissing         Reason = "source.bucket-missing"
+	ReasonSourceNotOurs         Reason = "source.not-ours"
+	ReasonSourceRegion          Reason = "source.region-differs"
+	ReasonDestinationMissing    Reason = "destination.bucket-missing"
+	ReasonDestinationNotOurs    Reason = "destination.not-ours"
+	ReasonDestinationRegion     Reason = "destination.region-differs"
+	ReasonVersioningDiffers     Reason = "pair.versioning-differs"
+	ReasonVersioningSuspended   Reason = "pair.versioning-suspended"
+	ReasonRegionNotAllowed      Reason = "pair.region-not-allowed"
+	ReasonAccelerationNeeded    Reason = "transfer.acceleration-needed"
+	ReasonAccelerationPointless Reason = "transfer.acceleration-not-offered"
+	ReasonRTCNotOffered         Reason = "rtc.not-offered"
+	ReasonOverwrite             Reason = "historical.would-overwrite"
+	ReasonPairOwned             Reason = "pair.owned"
+	ReasonRuleExists            Reason = "pair.rule-exists"
+)
+
+// On the way.
+const (
+	ReasonAccepted        Reason = "job.accepted"
+	ReasonWorking         Reason = "job.working"
+	ReasonThrottled       Reason = "cloud.throttled"
+	ReasonUnavailable     Reason = "cloud.unavailable"
+	ReasonRefused         Reason = "cloud.refused"
+	ReasonDenied          Reason = "function.denied"
+	ReasonQuota           Reason = "cloud.quota"
+	ReasonWorkerCrash     Reason = "worker.crash"
+	ReasonRoleConflict    Reason = "role.conflict"
+	ReasonPolicyConflict  Reason = "policy.conflict"
+	ReasonRolePropagating Reason = "role.propagating"
+	ReasonRoleUnusable    Reason = "role.unusable"
+	ReasonRuleClosing     Reason = "rule.closing"
+	ReasonRuleUnseen      Reason = "rule.unseen"
+	ReasonRuleDiffers     Reason = "rule.differs"
+	ReasonRuleVanished    Reason = "rule.vanished"
+	ReasonStarting        Reason = "rule.starting"
+	ReasonStartingLate    Reason = "rule.starting-late"
+	ReasonRuleLive        Reason = "rule.live"
+)
+
+// While the live rule is proven, and the causes that the ordered checks find.
+const (
+	ReasonCanaryUnderway   Reason = "canary.underway"
+	ReasonCanaryLate       Reason = "canary.late"
+	ReasonCanaryLost       Reason = "canary.lost"
+	ReasonCanaryDiffers    Reason = "canary.differs"
+	ReasonOutOfScope       Reason = "canary.out-of-scope"
+	ReasonDeletionDiffers  Reason = "canary.deletion-differs"
+	ReasonWatermarkStands  Reason = "watermark.stands"
+	ReasonTrustBroken      Reason = "role.trust-broken"
+	ReasonRoleMissing      Reason = "role.missing"
+	ReasonPolicyMissing    Reason = "role.policy-missing"
+	ReasonPolicyDiffers    Reason = "role.policy-differs"
+	ReasonVerified         Reason = "job.verified"
+	ReasonVerifiedNoCanary Reason = "job.verified-by-watermark"
+)
+
+// Of the watch.
+const (
+	ReasonLag             Reason = "watch.lag"
+	ReasonBackfillLate    Reason = "watch.backfill-late"
+	ReasonBackfillStalled Reason = "watch.backfill-stalled"
+	ReasonRecovered       Reason = "watch.recovered"
+)
+
+// A ReasonText is what a reason code means and what to do about it.
+type ReasonText struct {
+	Code    Reason `json:"code"`
+	Meaning string `json:"meaning"`
+	Remedy  string `json:"remedy"` // "" where there is nothing to do
+}
+
+// Meaning returns what the code means.
+func (r Reason) Meaning() string { return r.text().Meaning }
+
+// Remedy returns what to do about it; "" means nothing.
+func (r Reason) Remedy() string { return r.text().Remedy }
+
+func (r Reason) text() ReasonText {
+	i, ok := slices.BinarySearchFunc(reasons, r, func(t ReasonText, c Reason) int { return strings.Compare(string(t.Code), string(c)) })
+	if !ok {
+		return ReasonText{Code: r}
+	}
+	return reasons[i]
+}
+
+// Reasons returns every reason code with its meaning and remedy, in the order of the codes.
+func Reasons() []ReasonText { return slices.Clone(reasons) }

@@ -1,0 +1,141 @@
+package replication
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
+
+// Action is what a ticket asks for.
+type Action string
+
+// ActionReplicate sets up the replication of a pair of buckets, proves it and
+// watches it. It is the only action that this version carries out.
+const ActionReplicate Action = "replicate"
+
+// A Request is one ticket. The JSON Schema of it is printed by "replidesk schema";
+// defaults are applied by [Parse].
+type Request struct {
+	SpecVersion string `json:"specVersion"` // "1"
+	ID          string `json:"id"`          // ticket id: the key under which everything is idempotent
+	Action      Action `json:"action"`
+	Requester   string `json:"requester,omitempty"` // for people; nothing is decided by it
+
+	Source      End `json:"source"`
+	Destination End `json:"destination"`
+
+	Role             RoleChoice `json:"role"`
+	Objects          Objects    `json:"objects"`
+	ReplicateDeletes bool       `json:"replicateDeletes"`
+	Historical       Historical `json:"historical"`
+	// TransferAcceleration asks for the accelerated link (oss_acc), the only one
+	// between regions inside and outside mainland China. [fact 14]
+	TransferAcceleration bool   `json:"transferAcceleration"`
+	RTC                  bool   `json:"rtc"` // replication time control
+	Limits               Limits `json:"limits"`
+	Verify               Verify `json:"verify"`
+}
+
+// An End is one of the two buckets of a pair.
+type End struct {
+	Account string `json:"account"` // UID of the owner
+	Region  string `json:"region"`  // such as cn-hangzhou, without "oss-"
+	Bucket  string `json:"bucket"`
+}
+
+// Location returns the region in the form that rules use, such as oss-cn-hangzhou.
+func (e End) Location() string { return "oss-" + e.Region }
+
+// RoleNew is the role type for which a role of its own is made for the pair.
+const RoleNew = "new"
+
+// A RoleChoice says which role OSS assumes to copy.
+type RoleChoice struct {
+	Type string `json:"type"` // "new"
+}
+
+// Objects is the scope of the rule.
+type Objects struct {
+	// Prefixes restrict the scope to the keys that start with one of them. Empty
+	// means the whole bucket. They are case-sensitive and need no slash.
+	Prefixes []string `json:"prefixes,omitempty"`
+}
+
+// Historical says what becomes of the objects that exist already.
+type Historical struct {
+	// Replicate has no default: the one of OSS copies and overwrites. [fact 5]
+	Replicate *bool `json:"replicate"`
+	// AcceptOverwrite allows copying over objects of the same name in a
+	// destination without versioning.
+	AcceptOverwrite bool `json:"acceptOverwrite"`
+	// DueBy is when the backfill has to be complete; nil means no date.
+	DueBy *time.Time `json:"dueBy,omitempty"`
+}
+
+// Limits are what the watch holds the pair to.
+type Limits struct {
+	MaxLag Duration `json:"maxLag"` // how far the watermark may lie behind; with RTC 10 minutes count
+}
+
+// Verify says how the live rule is proven.
+type Verify struct {
+	// Canary false declines objects of our own in the buckets; the evidence is
+	// then only that the watermark moved.
+	Canary bool `json:"canary"`
+}
+
+// Duration is a time.Duration that is written as in "10m" or "1h30m".
+type Duration time.Duration
+
+// MarshalText writes d as a Go duration.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads a Go duration.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// Std returns d as the standard type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// DefaultMaxLag is the lag limit of a pair without RTC whose ticket names none.
+// OSS promises nothing without RTC and speaks of minutes to hours. [fact 18]
+const DefaultMaxLag = time.Hour
+
+// RTCMaxLag is what replication time control promises for new objects. [fact 17]
+const RTCMaxLag = 10 * time.Minute
+
+// defaults returns a request that holds what a ticket may leave out.
+func defaults() Request {
+	return Request{
+		Role:   RoleChoice{Type: RoleNew},
+		Limits: Limits{MaxLag: Duration(DefaultMaxLag)},
+		Verify: Verify{Canary: true},
+	}
+}
+
+// Fingerprint returns the SHA-256 of the parsed request in hexadecimal: two
+// tickets with the same one ask for the same, however they are written.
+func (r Request) Fingerprint() string {
+	b, err := json.Marshal(r)
+	if err != nil { // only a year outside 0..9999 could do it, and Parse refuses that
+		return "unprintable"
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// MaxLag is the lag that the watch tolerates.
+func (r Request) MaxLag() time.Duration {
+	if r.RTC && r.Limits.MaxLag.Std() > RTCMaxLag {
+		return RTCMaxLag
+	}
+	return r.Limits.MaxLag.Std()
+}
+
+// Pair names the pair of buckets, the key of its owner's log. Bucket names are
+// global and hold no "~".
+func (r Request) Pair() string { return r.Source.Bucket + "~" + r.Destination.Bucket }

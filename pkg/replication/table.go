@@ -1,0 +1,101 @@
+package replication
+
+import (
+	"math"
+	"time"
+)
+
+// A View is everything that a decision may know besides the job.
+type View struct {
+	Now  time.Time // time of the journal's store
+	Pace float64   // divides the pauses between looks; 0 means 1. Deadlines are not paced.
+	Desk Desk
+	Seen Seen
+}
+
+// after returns when a pause of d from now ends, at the deployment's pace. It is
+// never less than a second: wakes are counted in seconds.
+func (v View) after(d time.Duration) time.Time {
+	if v.Pace > 0 {
+		d = time.Duration(float64(d) / v.Pace)
+	}
+	return v.Now.Add(time.Duration(math.Max(float64(d), float64(time.Second))))
+}
+
+// A Step is what a decision asks for: exactly one of a look, an effect, a wait or
+// another phase. None of them means that the job is at rest.
+type Step struct {
+	Look   Look      // read this and decide again
+	Effect *Effect   // carry this out
+	Wait   time.Time // look again then
+	Next   Phase     // go on there
+}
+
+// A PhaseRow is one row of the table.
+type PhaseRow struct {
+	Phase   Phase
+	Owner   Owner
+	Meaning string
+	// Decide looks at the job as saved and at what was seen and says what to do.
+	// It may change the job it is given, which is a copy: what it changes is saved
+	// with the next entry. nil: the phase is at rest.
+	Decide func(j *Job, v View) Step
+	// Settle takes the outcome of an effect of this phase into the job. nil: the
+	// phase has no effects.
+	Settle func(j *Job, o Outcome, v View)
+	// Deadline is when the phase is given up, from its beginning; 0 for phases at
+	// rest and for those that only ever wait for calls of our own, which the
+	// budgets of tries end.
+	Deadline time.Duration
+	// To are the phases that can follow, besides blocked and failed.
+	To []Phase
+}
+
+// Table has a row for each phase, in the order in which a job meets them.
+func Table() []PhaseRow { return table }
+
+// Row returns the row of a phase. An unknown phase gets a row at rest: an older
+// program leaves a job of a newer one alone.
+func Row(p Phase) PhaseRow {
+	for _, r := range table {
+		if r.Phase == p {
+			return r
+		}
+	}
+	return PhaseRow{Phase: p, Meaning: "unknown to this version"}
+}
+
+var table []PhaseRow
+
+// The table refers to functions that read the table (through Row), so it is
+// filled in here rather than where it is declared.
+func init() {
+	table = []PhaseRow{
+		{Phase: PhaseReceived, Owner: OwnerProvision, Meaning: "the ticket is in order and was taken in; nothing was looked at yet",
+			Decide: decideReceived, To: []Phase{PhasePreflight}},
+		{Phase: PhasePreflight, Owner: OwnerProvision, Meaning: "both buckets, the regions and the existing rules are looked at; then the pair is claimed",
+			Decide: decidePreflight, Settle: settlePreflight, Deadline: ClosingLost, To: []Phase{PhaseRole, PhaseRejected}},
+		{Phase: PhaseRole, Owner: OwnerProvision, Meaning: "the RAM role that OSS assumes is made",
+			Decide: decideRole, Settle: settleRole, To: []Phase{PhasePolicy, PhaseReleasing}},
+		{Phase: PhasePolicy, Owner: OwnerProvision, Meaning: "the least-privilege policy of the role is made",
+			Decide: decidePolicy, Settle: settlePolicy, To: []Phase{PhaseAttachment, PhaseReleasing}},
+		{Phase: PhaseAttachment, Owner: OwnerProvision, Meaning: "the policy is attached to the role",
+			Decide: decideAttachment, Settle: settleAttachment, To: []Phase{PhaseRule, PhaseReleasing}},
+		{Phase: PhaseRule, Owner: OwnerProvision, Meaning: "the rule is put, read back and compared element by element",
+			Decide: decideRule, Settle: settleRule, Deadline: ClosingLost, To: []Phase{PhaseStarting, PhaseUndoing, PhaseReleasing}},
+		{Phase: PhaseStarting, Owner: OwnerProvision, Meaning: "OSS starts the rule, within 3 to 5 minutes",
+			Decide: decideStarting, Deadline: StartingLost, To: []Phase{PhaseVerifying, PhaseReleasing}},
+		{Phase: PhaseVerifying, Owner: OwnerVerify, Meaning: "objects of our own prove that the rule copies what it should and nothing else",
+			Decide: decideVerifying, Settle: settleVerifying, Deadline: CanaryLost, To: []Phase{PhaseWatching, PhaseUndoing, PhaseReleasing}},
+		{Phase: PhaseWatching, Meaning: "proven; the watch has the pair from here on"},
+		{Phase: PhaseBlocked, Owner: OwnerProvision, Meaning: "somebody has to do the one thing that the reason names; the job looks again by itself",
+			Decide: decideBlocked, Deadline: BlockedLost, To: []Phase{PhasePreflight, PhaseRole, PhasePolicy, PhaseAttachment, PhaseRule, PhaseStarting, PhaseVerifying, PhaseUndoing, PhaseReleasing}},
+		{Phase: PhaseUndoing, Owner: OwnerProvision, Meaning: "a rule that is not the one that was asked for is closed",
+			Decide: decideUndoing, Settle: settleUndoing, Deadline: ClosingLost, To: []Phase{PhaseReleasing}},
+		{Phase: PhaseReleasing, Owner: OwnerProvision, Meaning: "no rule stands; the pair is given back",
+			Decide: decideReleasing, Settle: settleReleasing, To: []Phase{PhaseRejected}},
+		{Phase: PhaseRejected, Meaning: "refused; nothing was made"},
+		{Phase: PhaseFailed, Meaning: "ended without success; the reason says why, the message what is left"},
+		{Phase: PhaseCancelled, Meaning: "ended before it began"},
+	}
+}
