@@ -39,6 +39,8 @@ type World struct {
 	faults []*Fault
 	calls  []Call
 
+	repl replication
+
 	lastVersion uint64 // time of the newest version id, which must not come twice
 }
 
@@ -59,6 +61,14 @@ type Options struct {
 	// the last copied object when nothing is waiting. The documents do not say
 	// which of the two OSS does; the default is that it moves on.
 	IdleWatermarkStands bool
+	// RoleUncheckedAtPut takes a replication rule whose role OSS cannot assume or
+	// that may not read the source. The rule gets to "doing" and copies nothing.
+	// The default is the documented refusal, NoPermission.
+	RoleUncheckedAtPut bool
+	// GrantCheckedAtPut also refuses a rule that may not write to the destination
+	// when it is put. The documents do not say whether OSS does; the default is
+	// that only the copies are refused.
+	GrantCheckedAtPut bool
 	// RAM are the quotas of RAM. Zero fields take the value of [DefaultRAMLimits].
 	RAM RAMLimits
 }
@@ -115,6 +125,7 @@ func New(opt Options) *World {
 		keys:     map[string]*AccessKey{},
 		buckets:  map[string]*Bucket{},
 		queues:   map[string]*Queue{},
+		repl:     newReplication(),
 		system:   systemPolicies(),
 		ramCalls: map[string][]time.Time{},
 	}
@@ -159,10 +170,12 @@ func (w *World) Scale(d time.Duration) time.Duration { return w.scale(d) }
 func (w *World) enter() time.Time {
 	w.mu.Lock()
 	now := time.Now()
+	w.repl.lastCall, w.repl.thisCall = w.repl.thisCall, now
 	for len(w.due) > 0 && !w.due[0].at.After(now) {
 		e := heap.Pop(&w.due).(*dueEvent)
 		e.run(e.at)
 	}
+	w.settleAll(now)
 	return now
 }
 
