@@ -7,6 +7,7 @@ package emulator
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/replidesk/replidesk/pkg/emulator/mnsemu"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
@@ -16,7 +17,8 @@ import (
 type Cloud struct {
 	World *world.World
 
-	services [serviceCount]http.Handler
+	services   [serviceCount]http.Handler
+	management http.Handler // nil while it is off
 }
 
 // New puts every service in front of the world.
@@ -33,6 +35,10 @@ func (c *Cloud) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
 		r.RequestURI = r.URL.RequestURI()
 		r.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	}
+	if c.management != nil && strings.HasPrefix(r.URL.Path, managementPath) && isAddress(hostname(r)) {
+		c.management.ServeHTTP(rw, r)
+		return
 	}
 	s := route(r)
 	if s == serviceNone || c.services[s] == nil {

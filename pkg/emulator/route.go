@@ -23,15 +23,26 @@ const cloudDomain = ".aliyuncs.com"
 
 // route tells which service a request is for.
 func route(r *http.Request) service {
+	host := hostname(r)
+	if isAddress(host) {
+		return routeByForm(r)
+	}
+	return routeByHost(host)
+}
+
+// hostname is the host of the request in lower case, without a port.
+func hostname(r *http.Request) string {
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
-	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
-		return routeByForm(r)
-	}
-	return routeByHost(host)
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
+
+// isAddress tells the hosts that name no service.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || host == "localhost"
 }
 
 // routeByHost knows the public host names and their -internal twins:
@@ -63,7 +74,8 @@ func routeByForm(r *http.Request) service {
 	if strings.HasPrefix(r.Header.Get("Authorization"), "MNS ") && hasMNSPath(r.URL.Path) {
 		return serviceMNS
 	}
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") && r.URL.Path == "/" {
+	form := strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+	if form && r.Method == http.MethodPost && r.URL.Path == "/" {
 		return serviceRPC // its Action may be in the form, which belongs to the service to read
 	}
 	q := r.URL.Query()

@@ -139,8 +139,8 @@ func (w *World) enqueue(q *Queue, o Outgoing, now time.Time) Message {
 
 // QueueReceive takes up to most messages (1 to 16) and hides them for the queue's
 // visibility timeout. It waits up to wait (at most 30 s; negative takes the
-// queue's PollingWaitSeconds) for the first one. None is not an error. When ctx
-// ends while it waits, its error is returned and nothing was taken.
+// queue's PollingWaitSeconds) for the first one. None is not an error. Once ctx
+// has ended, its error is returned and nothing is taken.
 func (w *World) QueueReceive(ctx context.Context, region, uid, queue string, most int, wait time.Duration) ([]Message, error) {
 	if most < 1 || most > queueBatch {
 		return nil, refuse(400, "InvalidArgument", "The value of numOfMessages should be between 1 and 16.")
@@ -150,6 +150,9 @@ func (w *World) QueueReceive(ctx context.Context, region, uid, queue string, mos
 	}
 	var deadline time.Time
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		now := w.enter()
 		q, e := w.queue(region, uid, queue, now)
 		if e != nil {
@@ -170,9 +173,7 @@ func (w *World) QueueReceive(ctx context.Context, region, uid, queue string, mos
 		wake := w.wakeTime(q, now, deadline)
 		changed := w.changed
 		w.mu.Unlock()
-		if err := awaitChange(ctx, changed, wake.Sub(now)); err != nil {
-			return nil, err
-		}
+		awaitChange(ctx, changed, wake.Sub(now))
 	}
 }
 
@@ -191,7 +192,7 @@ func (w *World) wakeTime(q *Queue, now, deadline time.Time) time.Time {
 	return wake
 }
 
-func awaitChange(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
+func awaitChange(ctx context.Context, changed <-chan struct{}, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -199,7 +200,6 @@ func awaitChange(ctx context.Context, changed <-chan struct{}, d time.Duration) 
 	case <-changed:
 	case <-t.C:
 	}
-	return ctx.Err()
 }
 
 // dequeue hides and returns the messages that are first in line.
