@@ -3,6 +3,7 @@ package ossemu
 import (
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/replidesk/replidesk/pkg/emulator/world"
@@ -45,22 +46,20 @@ func (r *request) authorize(action, bucket, key string) *world.Error {
 
 // ask puts one access to the policies.
 func (r *request) ask(action, resource string, b world.Bucket, key string) *world.Error {
-	a := world.Access{Action: action, Resource: resource, Owner: b.Owner, Context: r.conditions(), ResourcePolicy: b.Policy}
-	switch r.world.Authorize(r.caller, a) {
-	case world.Allow:
+	d := r.world.Decide(r.caller, world.Access{
+		Action: action, Resource: resource, Owner: b.Owner, Context: r.conditions(), ResourcePolicy: b.Policy,
+	})
+	switch {
+	case d.Verdict == world.Allow:
 		return nil
-	case world.ExplicitDeny:
-		a.ResourcePolicy = nil
-		if b.Policy != nil && r.world.Authorize(r.caller, a) != world.ExplicitDeny {
-			return accessDenied("0003-00000101", "You have no right to access this object because of bucket policy.")
-		}
-		return accessDenied("0003-00000201", "The operation is denied by your RAM policy.")
-	}
-	if r.aclAllows(action, b, key) {
+	case d.Resource == world.ExplicitDeny:
+		return accessDenied("0003-00000101", "Access denied by bucket policy.")
+	case d.Identity == world.ExplicitDeny:
+		return accessDenied("0003-00000201", "Access denied by authorizer's policy.")
+	case r.aclAllows(action, b, key):
 		return nil
-	}
-	if r.caller.Kind == world.KindUser || r.caller.Kind == world.KindAssumedRole {
-		return accessDenied("0003-00000202", "You have no right to access this object because no RAM policy allows it.")
+	case r.caller.Kind == world.KindUser || r.caller.Kind == world.KindAssumedRole:
+		return accessDenied("0003-00000202", "You have no right to access this object because no policy allows it.")
 	}
 	return accessDenied("0003-00000001", "You have no right to access this object because of bucket acl.")
 }
@@ -83,16 +82,29 @@ func (r *request) aclAllows(action string, b world.Bucket, key string) bool {
 	return false
 }
 
-// conditions are the condition keys of the request.
+// conditionHeaders are the request headers that are condition keys under their
+// name with oss: before it.
+var conditionHeaders = []string{
+	"x-oss-acl", "x-oss-object-acl", "x-oss-forbid-overwrite", "x-oss-server-side-encryption", "x-oss-storage-class", "x-oss-tagging",
+}
+
+// conditions are the condition keys of the request. A key that it does not have is
+// left out.
 func (r *request) conditions() map[string]string {
-	c := map[string]string{"acs:SecureTransport": "false"}
-	if r.TLS != nil || r.URL.Scheme == "https" {
-		c["acs:SecureTransport"] = "true"
-	}
+	c := map[string]string{"acs:SecureTransport": strconv.FormatBool(r.TLS != nil)}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		c["acs:SourceIp"] = host
-	} else {
-		c["acs:SourceIp"] = "127.0.0.1" // called in-process
+	}
+	for _, name := range conditionHeaders {
+		if v := r.header(name); v != "" {
+			c["oss:"+name] = v
+		}
+	}
+	if r.query.Has("prefix") {
+		c["oss:Prefix"] = r.query.Get("prefix")
+	}
+	if r.query.Has("delimiter") {
+		c["oss:Delimiter"] = r.query.Get("delimiter")
 	}
 	return c
 }

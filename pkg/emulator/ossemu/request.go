@@ -27,6 +27,7 @@ type request struct {
 	query       url.Values // without the parameters of the signature
 	body        []byte
 	caller      world.Principal
+	reply       http.Header // sent with the answer and with a refusal alike
 }
 
 func (r *request) level() level {

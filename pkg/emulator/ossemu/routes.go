@@ -25,7 +25,8 @@ const (
 // request: bucket and key (decoded), query (what is left when the parameters of
 // the signature are taken away), Header, body (all of it, its Content-MD5
 // checked), caller (the [world.Principal]), region (of the endpoint), call (the
-// ordered fault: call.StaleRead, call.StaleList). Further accesses than the
+// ordered fault: call.StaleRead, call.StaleList), reply (header fields that go out
+// even with a refusal). Further accesses than the
 // route's own, such as the source of a copy, are asked for with
 // request.authorize(action, bucket, key). It answers with ok, noContent or
 // xmlAnswer, or refuses with a *world.Error, which it may take unchanged from a
@@ -118,5 +119,6 @@ func understands(t *route, header string) bool {
 
 // coreRoutes are all operations but those of replication.
 func coreRoutes() []route {
-	return []route{}
+	return slices.Concat(bucketRoutes(), settingRoutes(), policyRoutes(), listRoutes(),
+		readRoutes(), writeRoutes(), objectSettingRoutes(), uploadRoutes())
 }

@@ -33,7 +33,7 @@ func New(w *world.World) http.Handler {
 
 func (s *server) ServeHTTP(rw http.ResponseWriter, hr *http.Request) {
 	began := time.Now()
-	r := &request{Request: hr, world: s.world}
+	r := &request{Request: hr, world: s.world, reply: rw.Header()}
 	id := s.world.RequestID()
 	r.call = &answer.Call{RequestID: id, Request: hr}
 	query, notAddressed := r.locate()

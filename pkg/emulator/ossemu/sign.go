@@ -144,13 +144,18 @@ func skewed(at, now time.Time) *world.Error {
 
 // checkKey finds the key of a signature and checks the token that came with it.
 func checkKey(w *world.World, id, token string) (world.AccessKey, *world.Error) {
-	k, found := w.Key(id)
-	if !found {
+	k, found := w.AnyKey(id)
+	switch {
+	case !found:
 		return k, fail(http.StatusForbidden, "InvalidAccessKeyId", "0002-00000902", "The OSS Access Key Id you provided does not exist in our records.").
 			With("OSSAccessKeyId", id)
-	}
-	if subtle.ConstantTimeCompare([]byte(k.Token), []byte(token)) != 1 {
-		return k, fail(http.StatusForbidden, "InvalidSecurityToken", "0002-00000805", "The security token you provided is invalid.")
+	case k.Token == "" && token != "": // a long-lived key is no key of STS
+		return k, fail(http.StatusForbidden, "InvalidAccessKeyId", "0002-00000002", "The OSS Access Key Id you provided does not exist in our records.").
+			With("OSSAccessKeyId", id)
+	case subtle.ConstantTimeCompare([]byte(k.Token), []byte(token)) != 1:
+		return k, fail(http.StatusForbidden, "InvalidSecurityToken", "0002-00000006", "The security token you provided is invalid.")
+	case !k.Expires.IsZero() && !time.Now().Before(k.Expires):
+		return k, fail(http.StatusForbidden, "SecurityTokenExpired", "0002-00000007", "The security token you provided has expired.")
 	}
 	return k, nil
 }

@@ -37,6 +37,8 @@ type Bucket struct {
 type Encryption struct {
 	Algorithm string // "AES256", "KMS" or "SM4"
 	KMSKeyID  string // "" means the default key
+	// DataEncryption is "SM4" when KMS encrypts with it, "" for AES-256.
+	DataEncryption string
 }
 
 // A Tag is one key and value.

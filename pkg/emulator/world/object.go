@@ -134,12 +134,12 @@ func (w *World) nextVersionID(b *Bucket, now time.Time) string {
 	w.lastVersion = max(w.lastVersion+1, uint64(now.UnixNano()))
 	id := binary.AppendUvarint([]byte{0x08, 0x01, 0x10, 0x33, 0x18}, w.lastVersion)
 	id = append(id, 0x22, 0x20)
-	return base64.StdEncoding.EncodeToString(append(id, w.hex(32)...))
+	return base64.URLEncoding.EncodeToString(append(id, w.hex(32)...))
 }
 
 // versionOrder returns the place in time of a version id; ok is false for the null version.
 func versionOrder(id string) (order uint64, ok bool) {
-	raw, err := base64.StdEncoding.DecodeString(id)
+	raw, err := base64.URLEncoding.DecodeString(id)
 	if err != nil || len(raw) < 6 {
 		return 0, false
 	}
