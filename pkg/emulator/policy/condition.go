@@ -114,6 +114,7 @@ var conditionKeys = [...]struct {
 	{"acs:SourceIp", typeIP},
 	{"acs:SourceVpc", typeString},
 	{"acs:SecureTransport", typeBool},
+	{"acs:TLSVersion", typeNumeric}, // 1.2; not known of a call without TLS
 	{"acs:CurrentTime", typeDate},
 	{"acs:MFAPresent", typeBool},
 	{"acs:Service", typeString}, // of ram:PassRole

@@ -7,6 +7,7 @@
 package rpcemu
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"slices"
@@ -199,6 +200,9 @@ func conditions(r *http.Request) map[string]string {
 	keys := map[string]string{"acs:SecureTransport": "false", "acs:MFAPresent": "false"}
 	if r.TLS != nil {
 		keys["acs:SecureTransport"] = "true"
+		if v, ok := strings.CutPrefix(tls.VersionName(r.TLS.Version), "TLS "); ok {
+			keys["acs:TLSVersion"] = v
+		}
 	}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		keys["acs:SourceIp"] = host
