@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/replidesk/replidesk/pkg/emulator/mnsemu"
+	"github.com/replidesk/replidesk/pkg/emulator/ossemu"
+	"github.com/replidesk/replidesk/pkg/emulator/rpcemu"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
 )
 
@@ -24,6 +26,8 @@ type Cloud struct {
 // New puts every service in front of the world.
 func New(w *world.World) *Cloud {
 	c := &Cloud{World: w}
+	c.services[serviceOSS] = ossemu.New(w)
+	c.services[serviceRPC] = rpcemu.New(w)
 	c.services[serviceMNS] = mnsemu.New(w)
 	return c
 }
@@ -41,7 +45,7 @@ func (c *Cloud) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := route(r)
-	if s == serviceNone || c.services[s] == nil {
+	if s == serviceNone {
 		http.Error(rw, "no service of the local cloud answers at "+r.Host, http.StatusNotFound)
 		return
 	}

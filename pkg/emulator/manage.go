@@ -25,6 +25,8 @@ const managementPath = "/_cloud/"
 //	GET    /_cloud/calls?from=0                               the log of calls, and where to go on
 //	GET    /_cloud/queues                                     all queues with their counts
 //	PUT    /_cloud/queues/{region}/{uid}/{name}/dead-letter   {"enabled", "target", "maxReceiveCount"}
+//	GET    /_cloud/pairs/{source}/{destination}               what replication between two buckets has done
+//	PUT    /_cloud/pairs/{source}/{destination}               {"paused": true} or {"delay": "5s"} a copy, or both
 //	GET    /_cloud/faults                                     the faults ordered here and not taken back
 //	POST   /_cloud/faults                                     order one; see [world.Fault] for the fields
 //	DELETE /_cloud/faults/{id}                                take it back
@@ -39,12 +41,14 @@ func (c *Cloud) Manage(token string) {
 	mux.HandleFunc("GET "+managementPath+"calls", m.calls)
 	mux.HandleFunc("GET "+managementPath+"queues", m.queues)
 	mux.HandleFunc("PUT "+managementPath+"queues/{region}/{uid}/{name}/dead-letter", m.deadLetter)
+	mux.HandleFunc("GET "+managementPath+"pairs/{source}/{destination}", m.pair)
+	mux.HandleFunc("PUT "+managementPath+"pairs/{source}/{destination}", m.hinderPair)
 	mux.HandleFunc("GET "+managementPath+"faults", m.listFaults)
 	mux.HandleFunc("POST "+managementPath+"faults", m.orderFault)
 	mux.HandleFunc("DELETE "+managementPath+"faults/{id}", m.removeFault)
 	c.management = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		sent, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 {
+		sent, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !bearer || subtle.ConstantTimeCompare([]byte(sent), []byte(token)) != 1 {
 			fail(rw, http.StatusForbidden, "the token does not match")
 			return
 		}
@@ -141,6 +145,40 @@ func (m *manager) deadLetter(rw http.ResponseWriter, r *http.Request) {
 	reply(rw, http.StatusOK, struct{}{})
 }
 
+func (m *manager) pair(rw http.ResponseWriter, r *http.Request) {
+	s := m.world.ReplicationStats(r.PathValue("source"), r.PathValue("destination"))
+	reply(rw, http.StatusOK, map[string]int64{
+		"copied": int64(s.Copied), "bytes": s.Bytes, "parts": int64(s.Parts), "removed": int64(s.Removed),
+		"skipped": int64(s.Skipped), "refused": int64(s.Refused), "pending": int64(s.Pending),
+	})
+}
+
+// hinderPair pauses or slows replication; what is not given stays as it is.
+func (m *manager) hinderPair(rw http.ResponseWriter, r *http.Request) {
+	var o struct {
+		Paused *bool   `json:"paused"`
+		Delay  *string `json:"delay"` // "0s" takes it back
+	}
+	if !read(rw, r, &o) {
+		return
+	}
+	source, destination := r.PathValue("source"), r.PathValue("destination")
+	if o.Delay != nil {
+		d, err := time.ParseDuration(*o.Delay)
+		if err != nil || d < 0 {
+			fail(rw, http.StatusBadRequest, notADuration)
+			return
+		}
+		m.world.ThrottlePair(source, destination, d)
+	}
+	if o.Paused != nil {
+		m.world.PausePair(source, destination, *o.Paused)
+	}
+	reply(rw, http.StatusOK, struct{}{})
+}
+
+const notADuration = `delay is not a duration such as "2s"`
+
 type faultOrder struct {
 	Service  string `json:"service,omitempty"`
 	Action   string `json:"action,omitempty"`
@@ -178,7 +216,7 @@ func (o faultOrder) fault() (world.Fault, error) {
 	if o.Delay != "" {
 		d, err := time.ParseDuration(o.Delay)
 		if err != nil || d < 0 {
-			return f, errors.New(`delay is not a duration such as "2s"`)
+			return f, errors.New(notADuration)
 		}
 		f.Delay = d
 	}
