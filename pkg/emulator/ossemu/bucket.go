@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/replidesk/replidesk/pkg/emulator/answer"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
@@ -71,7 +72,7 @@ func listBuckets(r *request) (answer.Answer, *world.Error) {
 			break
 		}
 		out.Buckets = append(out.Buckets, bucketXML{
-			Comment: b.Comment, CreationDate: b.Created.UTC().Format(isoTime), ExtranetEndpoint: b.Location() + domain,
+			Comment: b.Comment, CreationDate: b.Created.UTC().Truncate(time.Second).Format(isoTime), ExtranetEndpoint: b.Location() + domain,
 			IntranetEndpoint: b.Location() + "-internal" + domain, Location: b.Location(), Name: b.Name, Region: b.Region, StorageClass: b.StorageClass,
 		})
 	}
@@ -189,7 +190,7 @@ func getBucketInfo(r *request) (answer.Answer, *world.Error) {
 	var out bucketInfoXML
 	i := &out.Bucket
 	i.AccessMonitor, i.ResourceGroupId = "Disabled", "rg-default-id"
-	i.Comment, i.CreationDate = b.Comment, b.Created.UTC().Format(isoTime)
+	i.Comment, i.CreationDate = b.Comment, b.Created.UTC().Truncate(time.Second).Format(isoTime)
 	i.CrossRegionReplication = enabled(r.world.Replicates(r.bucket))
 	i.TransferAcceleration = enabled(b.AccelerateStatus)
 	i.DataRedundancyType, i.StorageClass, i.Versioning = b.Redundancy, b.StorageClass, b.Versioning

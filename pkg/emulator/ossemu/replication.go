@@ -121,7 +121,7 @@ type ruleXML struct {
 	SyncRole    string `xml:",omitempty"`
 	RTC         *statusXML
 	KMS         *statusXML `xml:"SourceSelectionCriteria>SseKmsEncryptedObjects"`
-	KMSKeyID    string     `xml:"EncryptionConfiguration>ReplicaKmsKeyID,omitempty"`
+	KMSKeyID    *string    `xml:"EncryptionConfiguration>ReplicaKmsKeyID"`
 	Tags        *taggingsXML
 	Progress    *progressXML
 }
@@ -180,12 +180,15 @@ func getBucketReplication(r *request) (answer.Answer, *world.Error) {
 	}
 	for _, rule := range rules {
 		y := baseXML(rule)
-		y.SyncRole, y.KMSKeyID = rule.SyncRole, rule.KMSKeyID
+		y.SyncRole = rule.SyncRole
 		if rule.RTC != "" {
 			y.RTC = &statusXML{rule.RTC}
 		}
 		if rule.KMS != "" {
 			y.KMS = &statusXML{rule.KMS}
+		}
+		if rule.KMSKeyID != "" {
+			y.KMSKeyID = &rule.KMSKeyID
 		}
 		if rule.Tags != nil {
 			y.Tags = &taggingsXML{FilterType: rule.Tags.Type, UserTagging: rule.Tags.Tags}

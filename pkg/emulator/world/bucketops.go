@@ -42,7 +42,7 @@ func (w *World) PutBucket(n NewBucket) *Error {
 		return refuse(400, "TooManyBuckets", "You have attempted to create more buckets than allowed.")
 	}
 	w.buckets[n.Name] = &Bucket{
-		Name: n.Name, Owner: n.Owner, Region: n.Region, Created: now.UTC().Truncate(time.Second),
+		Name: n.Name, Owner: n.Owner, Region: n.Region, Created: now.UTC(),
 		ACL: or(n.ACL, "private"), StorageClass: or(n.StorageClass, "Standard"), Redundancy: or(n.Redundancy, "LRS"),
 		objects: map[string][]*Version{}, uploads: map[string]*Upload{},
 		before: map[string][]*Version{}, prior: map[string]Bucket{},

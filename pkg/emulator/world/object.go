@@ -81,6 +81,7 @@ func (w *World) AppendObject(bucket string, v Version, position int64) (*Version
 	grown.Data = slices.Concat(old.Data, v.Data)
 	grown.digest()
 	grown.ContentMD5 = ""
+	grown.Replica = false // from now on it is this client's object
 	grown.Modified, grown.Arrived = now.UTC().Truncate(time.Second), now
 	replaced := b.insert(&grown)
 	w.wrote(b, &grown, replaced, now)
