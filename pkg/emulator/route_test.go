@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -77,4 +78,16 @@ func TestAnUnknownHostIsNoService(t *testing.T) {
 	c.ServeHTTP(rec, r)
 	require.Equal(t, 404, rec.Code)
 	require.Contains(t, rec.Body.String(), "example.org")
+}
+
+func TestARequestThroughAProxyReachesTheServiceAsIfItWereSentThere(t *testing.T) {
+	c, _ := Ready(world.Options{})
+	var got *http.Request
+	c.services[serviceMNS] = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r })
+	r := httptest.NewRequest("GET", "http://1234567890123456.mns.us-west-1.aliyuncs.com/queues/a%20b?x=1", nil)
+	c.ServeHTTP(httptest.NewRecorder(), r)
+	require.Equal(t, "/queues/a%20b?x=1", got.RequestURI)
+	require.Equal(t, "1234567890123456.mns.us-west-1.aliyuncs.com", got.Host)
+	require.False(t, got.URL.IsAbs())
+	require.Equal(t, "/queues/a%20b", got.URL.EscapedPath())
 }
