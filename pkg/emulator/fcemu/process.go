@@ -2,6 +2,7 @@ package fcemu
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -40,7 +41,10 @@ func (r *process) start(inst *instance, keys Credentials) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: r.routes(), ReadHeaderTimeout: time.Minute}
+	srv := &http.Server{
+		Handler: r.routes(), ReadHeaderTimeout: time.Minute,
+		ErrorLog: slog.NewLogLogger(inst.p.opt.Logger.Handler(), slog.LevelWarn),
+	}
 	if !inst.p.spawn(func() { _ = srv.Serve(l) }) { // it ends with srv.Close, below
 		_ = l.Close()
 		return errStopped

@@ -45,10 +45,14 @@ func (l *logKeeper) take(line LogLine) {
 	LogTo(&l.buf)(line)
 }
 
-func (l *logKeeper) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
+// await waits for text: what a process writes arrives a little later than its answer.
+func (l *logKeeper) await(t *testing.T, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return strings.Contains(l.buf.String(), text)
+	}, 5*time.Second, time.Millisecond, text)
 }
 
 // The function is built once; each test below has a platform of its own.
@@ -146,9 +150,8 @@ func TestProcesses(t *testing.T) {
 		require.NotEqual(t, again.PID, next.PID)
 		require.Eventually(t, func() bool { return syscall.Kill(again.PID, 0) != nil }, 5*time.Second, time.Millisecond)
 
-		text := logs.text()
 		for _, line := range []string{"f | out: report\n", "f | err: report\n", "f | last words without a line end\n", "f | FC Invoke Start RequestId: "} {
-			require.Contains(t, text, line)
+			logs.await(t, line)
 		}
 	})
 
@@ -216,7 +219,7 @@ func TestProcesses(t *testing.T) {
 		b.trigger(QueueTrigger{ErrorsTolerance: TolerateAll}) // an array is no order: testfn fails
 		require.Eventually(t, func() bool { return b.p.QueueTriggerStats("f", "q").Dropped == 1 }, 5*time.Second, time.Millisecond)
 		require.Equal(t, 4, b.p.Stats("f").Errors)
-		require.Contains(t, logs.text(), "cannot unmarshal array")
+		logs.await(t, "cannot unmarshal array")
 	})
 }
 
