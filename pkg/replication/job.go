@@ -20,12 +20,15 @@ type Job struct {
 	// CheckBy is when somebody must have looked again; the sweep wakes what is
 	// past it. Zero means at rest.
 	CheckBy time.Time `json:"checkBy,omitzero"`
+	// Due is when the job goes on by itself; a hint that comes sooner is dropped.
+	Due time.Time `json:"due,omitzero"`
 
 	Intent *Intent  `json:"intent,omitempty"` // the effect that is being carried out; nil: none
 	Last   *Outcome `json:"last,omitempty"`   // how the effect before that ended
 
 	Unsure    bool `json:"unsure,omitempty"`    // the last effect may or may not have taken place: look first
 	Failures  int  `json:"failures,omitempty"`  // passing failures in a row
+	Crashes   int  `json:"crashes,omitempty"`   // intents in a row that got no outcome
 	TakenOver bool `json:"takenOver,omitempty"` // a worker died on the way: an end is confirmed by one more look
 
 	Block  *Block  `json:"block,omitempty"`  // what the job is blocked by
@@ -50,7 +53,6 @@ type Intent struct {
 	Effect Effect    `json:"effect"`
 	Worker string    `json:"worker"`
 	Until  time.Time `json:"until"` // end of the claim
-	Crash  int       `json:"crash"` // intents for this effect before this one that got no outcome
 }
 
 // Block is what a blocked job waits for.
@@ -144,10 +146,8 @@ func NewJob(r Request, now time.Time) *Job {
 	return j
 }
 
-// Claimed reports whether a worker other than the given one is at work on the job.
-func (j *Job) Claimed(worker string, now time.Time) bool {
-	return j.Intent != nil && j.Intent.Worker != worker && now.Before(j.Intent.Until)
-}
+// Claimed reports whether a worker is at work on the job.
+func (j *Job) Claimed(now time.Time) bool { return j.Intent != nil && now.Before(j.Intent.Until) }
 
 // AtRest reports whether nothing is left to do for the job.
 func (j *Job) AtRest() bool {

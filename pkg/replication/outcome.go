@@ -108,7 +108,7 @@ func block(j *Job, r Reason, message string, v View) Step {
 	if v.Now.Sub(b.Since) >= BlockedLost {
 		return fail(j, r, fmt.Sprintf("%s; nothing was done about it for %s", message, BlockedLost), v)
 	}
-	b.Next = v.after(blockedEvery)
+	b.Next = v.after(min(max(v.Now.Sub(b.Since)/8, blockedEvery), time.Hour))
 	j.Block = b
 	j.enter(PhaseBlocked, b.Since)
 	j.Reason, j.Message = r, message
@@ -161,14 +161,45 @@ func AfterTrouble(j *Job, t Trouble, v View) Step {
 }
 
 // AfterCrash decides what follows when a worker's claim ran out without an
-// outcome. It returns false when the job may go on with a look.
-func AfterCrash(j *Job, v View) (Step, bool) {
+// outcome. A zero step means that the job goes on, with a look first.
+func AfterCrash(j *Job, v View) Step {
 	i := *j.Intent
 	j.Intent, j.Unsure, j.TakenOver = nil, true, true
-	if i.Crash+1 >= MaxCrashes {
-		return fail(j, ReasonWorkerCrash, fmt.Sprintf("%d workers in a row died during %s", i.Crash+1, i.Effect.Kind), v), true
+	j.Crashes++
+	if j.Crashes >= MaxCrashes {
+		return fail(j, ReasonWorkerCrash, fmt.Sprintf("%d workers in a row died during %s", j.Crashes, i.Effect.Kind), v)
 	}
-	return Step{}, false
+	return Step{}
+}
+
+// Settle takes the outcome of an effect into the job. A non-zero step says what
+// follows at once; a zero one means that the phase decides.
+func Settle(j *Job, o Outcome, v View) Step {
+	j.Intent, j.Last, j.Crashes = nil, &o, 0
+	j.Unsure = o.Result == ResultExists || o.Result == ResultUnknown
+	if o.Result == ResultDone {
+		j.Failures, j.Block = 0, nil
+	}
+	if settle := Row(j.Phase).Settle; settle != nil {
+		settle(j, o, v)
+	}
+	switch {
+	case o.Result == ResultRefused && o.Trouble != nil && o.Trouble.Kind != TroubleRoleUnfit:
+		return AfterTrouble(j, *o.Trouble, v)
+	case o.Result == ResultUnknown:
+		// The first lost answer is looked into at once, further ones after a pause.
+		if j.Failures == 0 {
+			j.Failures++
+			return Step{}
+		}
+		t := Trouble{Kind: TroublePassing, Op: string(o.Effect)}
+		if o.Trouble != nil {
+			t = *o.Trouble
+			t.Kind = TroublePassing
+		}
+		return AfterTrouble(j, t, v)
+	}
+	return Step{}
 }
 
 // create asks for an effect that makes something. When the service has just said

@@ -34,9 +34,9 @@ const (
 	closingEvery   = 15 * time.Second
 	unseenEvery    = 5 * time.Second
 	roleEvery      = 5 * time.Second
-	blockedEvery   = 5 * time.Minute
+	blockedEvery   = 5 * time.Minute // at first; an eighth of the time waited later on
 	canaryMin      = 5 * time.Second
-	canaryMax      = time.Minute
+	canaryMax      = 5 * time.Minute
 	settle         = time.Minute // a deletion that must not arrive is given at least this
 )
 

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// act carries out one effect and says how it ended. It does not return before the
+// call has ended.
+func (s *session) act(ctx context.Context, e replication.Effect) replication.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, EffectTimeout)
+	defer cancel()
+	ctx, count := s.count(ctx)
+	o := replication.Outcome{Effect: e.Kind, Result: replication.ResultDone}
+	err := s.call(ctx, e, &o)
+	s.job.Calls += count()
+	if err == nil {
+		return o
+	}
+	t := trouble(err)
+	if e.Kind == replication.EffectPutRule && t.Kind == replication.TroubleDenied && t.Code == codeRoleUnfit {
+		t.Kind = replication.TroubleRoleUnfit
+	}
+	o.Trouble = &t
+	switch fault.Of(err) {
+	case fault.Exists:
+		o.Result = replication.ResultExists
+	case fault.Unknown, fault.Retryable, fault.Conflict:
+		o.Result = replication.ResultUnknown // a service that failed may have done it all the same
+	default:
+		o.Result = replication.ResultRefused
+	}
+	return o
+}
+
+// codeRoleUnfit is what OSS answers when it cannot use the role of the rule; a
+// right that the caller lacks has another code. [fact 24]
+const codeRoleUnfit = "NoPermission"
+
+func (s *session) call(ctx context.Context, e replication.Effect, o *replication.Outcome) error {
+	eng, r := s.e, s.job.Request
+	var err error
+	switch e.Kind {
+	case replication.EffectClaimPair:
+		o.Owner, err = eng.Pairs.Claim(ctx, r.Pair(), r.ID)
+	case replication.EffectReleasePair:
+		err = eng.Pairs.Release(ctx, r.Pair(), r.ID)
+	case replication.EffectCreateRole:
+		o.RequestID, err = eng.Grants.CreateRole(ctx, e.Role, e.Document, e.Description)
+	case replication.EffectCreatePol:
+		o.RequestID, err = eng.Grants.CreatePolicy(ctx, e.Policy, e.Document, e.Description)
+	case replication.EffectAttach:
+		o.RequestID, err = eng.Grants.Attach(ctx, e.Role, e.Policy)
+	case replication.EffectPutRule:
+		o.RuleID, o.RequestID, err = eng.Rules.PutRule(ctx, *e.Rule)
+	case replication.EffectCloseRule:
+		err = eng.Rules.CloseRule(ctx, r.Source, e.RuleID)
+	case replication.EffectPutCanary, replication.EffectPutOutside, replication.EffectOverwrite:
+		var stored replication.ObjectSeen
+		if stored, err = eng.Objects.Put(ctx, r.Source, *e.Object); err == nil {
+			o.Object = &stored
+		}
+	case replication.EffectDelete:
+		err = eng.Objects.Delete(ctx, r.Source, e.Object.Key)
+	case replication.EffectCleanUp:
+		o.LeftOver, err = eng.Objects.Purge(ctx, r.Source, e.Keys)
+	default:
+		err = &fault.Error{Kind: fault.Terminal, Op: string(e.Kind), Err: errors.New("this version does not know the effect")}
+	}
+	return err
+}
+
+// trouble translates an error into the domain. What it keeps holds no secret:
+// fault errors are redacted.
+func trouble(err error) replication.Trouble {
+	t := replication.Trouble{Kind: replication.TroublePassing, Message: fault.Line(err.Error()), After: fault.After(err)}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		t.Op, t.Code, t.RequestID = f.Op, f.Code, f.RequestID
+		t.Message = ""
+		if f.Err != nil {
+			t.Message = fault.Line(f.Err.Error())
+		}
+		if f.Resource != "" {
+			t.Op = fmt.Sprintf("%s %s", f.Op, f.Resource)
+		}
+	}
+	switch fault.Of(err) {
+	case fault.Throttled:
+		t.Kind = replication.TroubleThrottled
+	case fault.Denied:
+		t.Kind = replication.TroubleDenied
+	case fault.Quota:
+		t.Kind = replication.TroubleQuota
+	case fault.Terminal:
+		t.Kind = replication.TroubleFinal
+	}
+	return t
+}

@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"context"
+	"sync"
+
+	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// look reads what l asks for, side by side, and adds it to what was seen. It
+// returns the trouble of the read that failed, or nil. It returns when every read
+// has ended.
+func (s *session) look(ctx context.Context, l replication.Look) *replication.Trouble {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	ctx, count := s.count(ctx)
+	var (
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		first error
+	)
+	for _, r := range s.reads() {
+		if s.seen.Missing(l)&r.look == 0 {
+			continue
+		}
+		wg.Go(func() {
+			put, err := r.read(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				put(&s.seen)
+			} else if first == nil {
+				first = err
+			}
+		})
+	}
+	wg.Wait()
+	s.job.Calls += count()
+	if first == nil {
+		return nil
+	}
+	t := trouble(first)
+	s.log.Warn("a look failed", "phase", s.job.Phase, "error", first)
+	return &t
+}
+
+func (s *session) count(ctx context.Context) (context.Context, func() int) {
+	if s.e.Count == nil {
+		return ctx, func() int { return 0 }
+	}
+	return s.e.Count(ctx)
+}
+
+// A read is how one thing is looked at. It returns what puts it into the seen.
+type read struct {
+	look replication.Look
+	read func(context.Context) (func(*replication.Seen), error)
+}
+
+// seeing makes a read of a call that returns a T.
+func seeing[T any](l replication.Look, call func(context.Context) (T, error), put func(*replication.Seen, *T)) read {
+	return read{look: l, read: func(ctx context.Context) (func(*replication.Seen), error) {
+		v, err := call(ctx)
+		return func(s *replication.Seen) { put(s, &v) }, err
+	}}
+}
+
+func (s *session) reads() []read {
+	e, j, r := s.e, s.job, s.job.Request
+	type seen = replication.Seen
+	bucket := func(end replication.End) func(context.Context) (replication.BucketSeen, error) {
+		return func(ctx context.Context) (replication.BucketSeen, error) { return e.Rules.Bucket(ctx, end) }
+	}
+	head := func(key func() string) func(context.Context) (replication.ObjectSeen, error) {
+		return func(ctx context.Context) (replication.ObjectSeen, error) {
+			return e.Objects.Head(ctx, r.Destination, key())
+		}
+	}
+	role, policy := replication.RoleName(j.ID), replication.PolicyName(j.ID)
+	return []read{
+		seeing(replication.LookSource, bucket(r.Source), func(s *seen, v *replication.BucketSeen) { s.Source = v }),
+		seeing(replication.LookDestination, bucket(r.Destination), func(s *seen, v *replication.BucketSeen) { s.Destination = v }),
+		seeing(replication.LookLocations, func(ctx context.Context) (replication.LocationsSeen, error) {
+			return e.Rules.Locations(ctx, r.Source)
+		}, func(s *seen, v *replication.LocationsSeen) { s.Locations = v }),
+		seeing(replication.LookRules, func(ctx context.Context) (replication.RulesSeen, error) { return e.Rules.Rules(ctx, r.Source) },
+			func(s *seen, v *replication.RulesSeen) { s.Rules = v }),
+		seeing(replication.LookProgress, func(ctx context.Context) (replication.ProgressSeen, error) {
+			return e.Rules.Progress(ctx, r.Source, j.Rule.ID)
+		}, func(s *seen, v *replication.ProgressSeen) { s.Progress = v }),
+		seeing(replication.LookRole, func(ctx context.Context) (replication.RoleSeen, error) { return e.Grants.Role(ctx, role) },
+			func(s *seen, v *replication.RoleSeen) { s.Role = v }),
+		seeing(replication.LookPolicy, func(ctx context.Context) (replication.PolicySeen, error) { return e.Grants.Policy(ctx, policy) },
+			func(s *seen, v *replication.PolicySeen) { s.Policy = v }),
+		seeing(replication.LookAttachment, func(ctx context.Context) (replication.AttachmentSeen, error) {
+			a, err := e.Grants.Attached(ctx, role, policy)
+			if fault.Of(err) == fault.NotFound { // without a role nothing is attached to it
+				return replication.AttachmentSeen{}, nil
+			}
+			return a, err
+		}, func(s *seen, v *replication.AttachmentSeen) { s.Attachment = v }),
+		seeing(replication.LookCanary, head(func() string { return j.Verification.Key }), func(s *seen, v *replication.ObjectSeen) { s.Canary = v }),
+		seeing(replication.LookOutside, head(func() string { return j.Verification.OutsideKey }), func(s *seen, v *replication.ObjectSeen) { s.Outside = v }),
+		seeing(replication.LookDestinationEmpty, func(ctx context.Context) (bool, error) {
+			return e.Objects.Empty(ctx, r.Destination, r.Objects.Prefixes)
+		}, func(s *seen, v *bool) { s.DestinationEmpty = v }),
+	}
+}

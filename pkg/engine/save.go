@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/journal"
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// save creates the next entry and sends the results in its outbox. The entry is
+// written whatever becomes of the invocation, within the reserve.
+func (s *session) save(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	s.job.Writes = int(s.snap.Seq)
+	s.job.Stamp(s.snap.Seq + 1)
+	body, err := replication.Encode(s.job, s.snap.Body)
+	if err != nil {
+		return fmt.Errorf("encode job %s: %w", s.job.ID, err)
+	}
+	saved, err := s.e.Journal.Append(ctx, s.snap, body, journal.Meta{Writer: s.e.Worker})
+	if fault.Of(err) == fault.Conflict {
+		return errLost
+	}
+	if err != nil {
+		return fmt.Errorf("save job %s: %w", s.job.ID, err)
+	}
+	s.snap = saved
+	s.send(ctx)
+	return nil
+}
+
+// send publishes the outbox in order and takes out what was sent; the next entry
+// shows it. What could not be sent stays, under its id.
+func (s *session) send(ctx context.Context) {
+	for len(s.job.Outbox) > 0 {
+		if err := s.e.Bus.Publish(ctx, s.job.Outbox[0]); err != nil {
+			s.log.Warn("a result could not be sent; it is kept", "event", s.job.Outbox[0].ID, "error", err)
+			return
+		}
+		s.job.Outbox = s.job.Outbox[1:]
+	}
+	s.job.Outbox = nil
+}
+
+// pause saves and sends a wake for the time at which the job is due.
+func (s *session) pause(ctx context.Context, until time.Time) error {
+	now := s.now()
+	delay := max(until.Sub(now), 0)
+	s.job.Due, s.job.CheckBy = until, now.Add(min(delay, maxWake)+grace)
+	if err := s.save(ctx); err != nil {
+		return err
+	}
+	s.log.Info("waiting", "phase", s.job.Phase, "reason", s.job.Reason, "seconds", int(delay.Seconds()), "rev", s.snap.Seq)
+	return s.wake(ctx, s.e.Owner, delay)
+}
+
+// wake sends the hint that belongs to the entry just saved. The store counts in
+// seconds and cuts them off, so a second is added: a wake that comes too soon
+// would only cost an entry. A wake that could not be sent is made good by the sweep.
+func (s *session) wake(ctx context.Context, to replication.Owner, delay time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
+	defer cancel()
+	if delay > 0 {
+		delay = min(delay, maxWake) + time.Second
+	}
+	if err := s.e.Bus.Wake(ctx, to, s.job.ID, s.snap.Seq, delay); err != nil {
+		s.log.Warn("a wake could not be sent; the sweep will", "error", err)
+	}
+	return nil
+}
+
+// handOver ends a run of a job that this function does not own any more: another
+// function goes on, or the job rests.
+func (s *session) handOver(ctx context.Context) error {
+	if to := s.job.Owner(); to != replication.OwnerNone {
+		s.job.Due, s.job.CheckBy = s.now(), s.now().Add(grace)
+		if err := s.save(ctx); err != nil {
+			return err
+		}
+		return s.wake(ctx, to, 0)
+	}
+	return s.rest(ctx)
+}
+
+// rest saves the end. The marker of the watch stands before the entry that starts
+// it; the marker of the open job goes after the last.
+func (s *session) rest(ctx context.Context) error {
+	if s.job.Phase == replication.PhaseWatching {
+		if err := s.e.Marks.Watch(ctx, s.job.ID, s.snap.Seq+1); err != nil {
+			return fmt.Errorf("mark the watch of %s: %w", s.job.ID, err)
+		}
+	}
+	s.job.Due, s.job.CheckBy = time.Time{}, s.now().Add(grace)
+	if s.ended() { // only the outbox of an end was left: send what is still in it
+		s.send(ctx)
+	} else if err := s.save(ctx); err != nil {
+		return err
+	}
+	if len(s.job.Outbox) > 0 {
+		return s.wake(ctx, s.e.Owner, grace)
+	}
+	// A job is not at rest before its outbox is empty in the journal too.
+	s.job.CheckBy = time.Time{}
+	if err := s.save(ctx); err != nil {
+		return err
+	}
+	s.log.Info("at rest", "phase", s.job.Phase, "reason", s.job.Reason, "rev", s.snap.Seq)
+	return s.e.Marks.Close(ctx, s.job.ID, s.snap.Seq)
+}
+
+// ended reports whether the newest entry is this end already.
+func (s *session) ended() bool {
+	saved, err := replication.Decode(s.snap.Body)
+	return s.snap.Seq > 0 && err == nil && saved.Phase == s.job.Phase && saved.Intent == nil
+}

@@ -1,0 +1,55 @@
+package replication
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+//go:generate go test -run TestTheDrawingIsTrue -update .
+
+// Diagram returns docs/state-machine.md: the table as a drawing and in words.
+func Diagram() string {
+	var b strings.Builder
+	b.WriteString("# The phases of a job\n\nDrawn from the phase table in `pkg/replication/table.go` by `make generate`; do not edit.\n\n")
+	b.WriteString("```mermaid\nstateDiagram-v2\n    [*] --> received\n")
+	for _, r := range Table() {
+		for _, to := range r.To {
+			if r.Phase != PhaseBlocked {
+				fmt.Fprintf(&b, "    %s --> %s\n", r.Phase, to)
+			}
+		}
+		if r.Owner == OwnerNone {
+			fmt.Fprintf(&b, "    %s --> [*]\n", r.Phase)
+		}
+	}
+	b.WriteString("    releasing --> failed\n```\n\n")
+	b.WriteString("Every phase that somebody owns can also go to `blocked`, which goes back to where it came from, and end in\n`failed`; once the pair is claimed and no rule stands, that end leads through `releasing`.\n\n")
+	b.WriteString("| Phase | Moved on by | Given up after | Meaning |\n| --- | --- | --- | --- |\n")
+	for _, r := range Table() {
+		owner, deadline := string(r.Owner), "the budget of tries"
+		switch {
+		case r.Owner == OwnerNone:
+			owner, deadline = "nobody: at rest", "-"
+		case r.Deadline > 0:
+			deadline = shortDuration(r.Deadline)
+		}
+		if r.Phase == PhaseBlocked {
+			owner = "the owner of the blocked phase"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Phase, owner, deadline, r.Meaning)
+	}
+	b.WriteString("\nDeadlines that are reported before they end a job: a rule that is still starting after " + shortDuration(StartingLate) +
+		",\na canary that has not arrived after " + shortDuration(CanaryLate) + ".\n")
+	return b.String()
+}
+
+func shortDuration(d time.Duration) string {
+	if h := d.Hours(); h >= 48 {
+		return fmt.Sprintf("%.0f days", h/24)
+	}
+	if d >= time.Hour {
+		return fmt.Sprintf("%.0f hours", d.Hours())
+	}
+	return fmt.Sprintf("%.0f minutes", d.Minutes())
+}

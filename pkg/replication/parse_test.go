@@ -1,0 +1,143 @@
+package replication_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+const good = `{"specVersion":"1","id":"CHG-2041","action":"replicate","requester":"ana",
+ "source":{"account":"1000000000000001","region":"cn-hangzhou","bucket":"src-bucket"},
+ "destination":{"account":"1000000000000001","region":"cn-shanghai","bucket":"dest-bucket"},
+ "objects":{"prefixes":["image/","video","a","A"]},"historical":{"replicate":true}}`
+
+var desk = replication.Desk{Account: "1000000000000001", Reserved: []string{"desk-state"}}
+
+func problemsOf(ticket string) []replication.Problem {
+	r, p := replication.Parse([]byte(ticket))
+	if len(p) == 0 {
+		p = replication.Validate(r, desk)
+	}
+	return p
+}
+
+func TestATicketInOrderIsAccepted(t *testing.T) {
+	require.Empty(t, problemsOf(good), "the prefixes of the seed are case-sensitive and need no slash")
+	r, _ := replication.Parse([]byte(good))
+	require.Equal(t, "new", r.Role.Type)
+	require.True(t, r.Verify.Canary, "the canary is written unless it is declined")
+	require.Equal(t, replication.DefaultMaxLag, r.MaxLag())
+	require.False(t, r.ReplicateDeletes)
+}
+
+func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
+	with := func(old, new string) string {
+		s := strings.Replace(good, old, new, 1)
+		if s == good {
+			panic("nothing replaced: " + old)
+		}
+		return s
+	}
+	prefixes := func(n int) string {
+		var s []string
+		for i := range n {
+			s = append(s, fmt.Sprintf("%q", fmt.Sprintf("p%02d/", i)))
+		}
+		return strings.Join(s, ",")
+	}
+	seed := `"image/","video","a","A"`
+	for name, c := range map[string]struct {
+		ticket string
+		code   replication.Reason
+		field  string
+	}{
+		"what is no JSON":                          {"hello", replication.ReasonMalformed, ""},
+		"an array":                                 {"[" + good + "]", replication.ReasonMalformed, ""},
+		"an empty message":                         {"", replication.ReasonMalformed, ""},
+		"a ticket that breaks off":                 {good[:len(good)-1], replication.ReasonMalformed, ""},
+		"two tickets in one message":               {good + good, replication.ReasonMalformed, ""},
+		"a field that is there twice":              {with(`"id":`, `"id":"x","id":`), replication.ReasonMalformed, "id"},
+		"a value of another type":                  {with(`"CHG-2041"`, `7`), replication.ReasonMalformed, "id"},
+		"an unknown field":                         {with(`"requester"`, `"colour"`), replication.ReasonUnknownField, "colour"},
+		"a field in other case":                    {with(`"requester"`, `"Requester"`), replication.ReasonUnknownField, "Requester"},
+		"an unknown field further in":              {with(`"bucket":"src-bucket"`, `"bucket":"src-bucket","acl":"x"`), replication.ReasonUnknownField, "source.acl"},
+		"a part of the contract that comes later":  {with(`"historical"`, `"kms":{"replicate":true},"historical"`), replication.ReasonNotSupported, "kms"},
+		"an action that comes later":               {with(`"replicate","requester"`, `"stop","requester"`), replication.ReasonNotSupported, "action"},
+		"an action that is none":                   {with(`"replicate","requester"`, `"explode","requester"`), replication.ReasonInvalid, "action"},
+		"another version of the contract":          {with(`"specVersion":"1"`, `"specVersion":"2"`), replication.ReasonInvalid, "specVersion"},
+		"no id":                                    {with(`"id":"CHG-2041",`, ``), replication.ReasonInvalidID, "id"},
+		"an id that is a path":                     {with(`CHG-2041`, `../x`), replication.ReasonInvalidID, "id"},
+		"no word on historical data":               {with(`"historical":{"replicate":true}`, `"historical":{}`), replication.ReasonHistoricalMissing, "historical.replicate"},
+		"eleven prefixes":                          {with(seed, prefixes(11)), replication.ReasonPrefixCount, "objects.prefixes"},
+		"overlapping prefixes":                     {with(seed, `"source","source/video"`), replication.ReasonPrefixOverlap, "objects.prefixes[0]"},
+		"the same prefix twice":                    {with(seed, `"a/","a/"`), replication.ReasonPrefixOverlap, "objects.prefixes[0]"},
+		"an empty prefix":                          {with(seed, `""`), replication.ReasonPrefixInvalid, "objects.prefixes[0]"},
+		"a prefix with a star":                     {with(seed, `"logs/*"`), replication.ReasonPrefixInvalid, "objects.prefixes[0]"},
+		"a prefix that is not UTF-8":               {with(seed, "\"a\xff\""), replication.ReasonPrefixInvalid, "objects.prefixes[0]"},
+		"a prefix with the bucket's name":          {with(seed, `"src-bucket/x"`), replication.ReasonPrefixInvalid, "objects.prefixes[0]"},
+		"a prefix of 1,024 characters":             {with(seed, `"`+strings.Repeat("é", 1024)+`"`), replication.ReasonPrefixInvalid, "objects.prefixes[0]"},
+		"one bucket as both ends":                  {with("dest-bucket", "src-bucket"), replication.ReasonSameBucket, "destination.bucket"},
+		"the bucket that keeps the state":          {with("dest-bucket", "desk-state"), replication.ReasonReserved, "destination.bucket"},
+		"a region in its location form":            {with(`"cn-hangzhou"`, `"oss-cn-hangzhou"`), replication.ReasonInvalid, "source.region"},
+		"a bucket name that cannot be":             {with("src-bucket", "Src_Bucket"), replication.ReasonInvalid, "source.bucket"},
+		"an account that the desk does not serve":  {strings.ReplaceAll(good, "1000000000000001", "2000000000000002"), replication.ReasonAccountUnknown, "source.account"},
+		"a pair within one region":                 {with("cn-shanghai", "cn-hangzhou"), replication.ReasonNotSupported, "destination.region"},
+		"a due date without a backfill":            {with(`"replicate":true`, `"replicate":false,"dueBy":"2030-01-01T00:00:00Z"`), replication.ReasonInvalid, "historical.dueBy"},
+		"a due date that is no date":               {with(`"replicate":true`, `"replicate":true,"dueBy":"soon"`), replication.ReasonMalformed, ""},
+		"a lag limit of nothing":                   {with(`"historical"`, `"limits":{"maxLag":"0s"},"historical"`), replication.ReasonInvalid, "limits.maxLag"},
+		"a custom role, which comes later":         {with(`"objects"`, `"role":{"type":"custom"},"objects"`), replication.ReasonNotSupported, "role.type"},
+		"a ticket that is longer than any message": {good + strings.Repeat(" ", replication.MaxTicketBytes), replication.ReasonMalformed, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := problemsOf(c.ticket)
+			require.NotEmpty(t, p)
+			require.Equal(t, c.code, p[0].Code, p[0].Message)
+			require.Equal(t, c.field, p[0].Field)
+			require.NotEmpty(t, p[0].Message)
+			require.NotEmpty(t, p[0].Remedy)
+		})
+	}
+}
+
+func TestAllProblemsOfMeaningAreNamedAtOnce(t *testing.T) {
+	p := problemsOf(strings.NewReplacer("CHG-2041", "", "cn-shanghai", "nowhere!", `"replicate":true`, `"acceptOverwrite":true`).Replace(good))
+	require.Len(t, p, 3)
+}
+
+func TestTheFingerprintIsOfTheMeaning(t *testing.T) {
+	a, _ := replication.Parse([]byte(good))
+	b, _ := replication.Parse([]byte(strings.ReplaceAll(strings.ReplaceAll(good, "\n", "\t"), `"requester":"ana",`, `"requester":"ana","rtc":false,`)))
+	require.Equal(t, a.Fingerprint(), b.Fingerprint(), "white space and spelt-out defaults do not matter")
+	c, _ := replication.Parse([]byte(strings.Replace(good, "video", "videos", 1)))
+	require.NotEqual(t, a.Fingerprint(), c.Fingerprint())
+}
+
+func TestTheLagLimitOfRTCCounts(t *testing.T) {
+	for ticket, want := range map[string]time.Duration{
+		`"rtc":true`:                           10 * time.Minute,
+		`"rtc":true,"limits":{"maxLag":"2h"}`:  10 * time.Minute,
+		`"rtc":true,"limits":{"maxLag":"3m"}`:  3 * time.Minute,
+		`"rtc":false,"limits":{"maxLag":"2h"}`: 2 * time.Hour,
+	} {
+		r, p := replication.Parse([]byte(strings.Replace(good, `"historical"`, ticket+`,"historical"`, 1)))
+		require.Empty(t, p)
+		require.Equal(t, want, r.MaxLag(), ticket)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte(`{"id":1,"id":2,"source":[],"objects":{"prefixes":[{}]}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, p := replication.Parse(b)
+		if len(p) == 0 && len(replication.Validate(r, desk)) == 0 {
+			require.True(t, replication.ValidID(r.ID))
+			require.NotNil(t, r.Historical.Replicate)
+		}
+	})
+}
