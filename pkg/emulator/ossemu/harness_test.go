@@ -160,3 +160,5 @@ func names(contents []oss.ObjectProperties, prefixes []oss.CommonPrefix) []strin
 }
 
 func body(s string) io.Reader { return bytes.NewReader([]byte(s)) }
+
+func errorsAs(err error, se **oss.ServiceError) bool { return errors.As(err, se) }
