@@ -114,11 +114,28 @@ func (w *World) CompleteUpload(bucket, key, uploadID string, parts []PartRef, fo
 
 // join puts the parts together into v.
 func (v *Version) join(u *Upload, parts []PartRef) *Error {
+	if e := u.check(parts); e != nil {
+		return e
+	}
+	sums := md5.New()
+	for _, ref := range parts {
+		p := u.Parts[ref.Number]
+		sum := md5.Sum(p.Data)
+		sums.Write(sum[:])
+		v.PartSizes = append(v.PartSizes, len(p.Data))
+		v.Data = append(v.Data, p.Data...)
+	}
+	v.CRC64 = crc64.Checksum(v.Data, ecma)
+	v.ETag = fmt.Sprintf("%s-%d", strings.ToUpper(hex.EncodeToString(sums.Sum(nil))), len(parts))
+	return nil
+}
+
+// check refuses a list of parts that cannot be joined: first for what it says of
+// the parts, then for their sizes.
+func (u *Upload) check(parts []PartRef) *Error {
 	if len(parts) == 0 {
 		return refuse(400, "InvalidPart", "One or more of the specified parts could not be found.")
 	}
-	sums := md5.New()
-	size := 0
 	for i, ref := range parts {
 		p, found := u.Parts[ref.Number]
 		switch {
@@ -127,21 +144,14 @@ func (v *Version) join(u *Upload, parts []PartRef) *Error {
 		case !found || !strings.EqualFold(ref.ETag, p.ETag):
 			return refuse(400, "InvalidPart", "One or more of the specified parts could not be found or the specified entity tag might not have matched the part's entity tag.").
 				With("PartNumber", fmt.Sprint(ref.Number)).With("UploadId", u.ID)
-		case i < len(parts)-1 && len(p.Data) < minPart:
-			return refuse(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size.").
-				With("MinSizeAllowed", fmt.Sprint(minPart)).With("PartNumber", fmt.Sprint(ref.Number)).With("ProposedSize", fmt.Sprint(len(p.Data)))
 		}
-		sum := md5.Sum(p.Data)
-		sums.Write(sum[:])
-		size += len(p.Data)
-		v.PartSizes = append(v.PartSizes, len(p.Data))
 	}
-	v.Data = make([]byte, 0, size)
-	for _, ref := range parts {
-		v.Data = append(v.Data, u.Parts[ref.Number].Data...)
+	for _, ref := range parts[:len(parts)-1] {
+		if size := len(u.Parts[ref.Number].Data); size < minPart {
+			return refuse(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size.").
+				With("MinSizeAllowed", fmt.Sprint(minPart)).With("PartNumber", fmt.Sprint(ref.Number)).With("ProposedSize", fmt.Sprint(size))
+		}
 	}
-	v.CRC64 = crc64.Checksum(v.Data, ecma)
-	v.ETag = fmt.Sprintf("%s-%d", strings.ToUpper(hex.EncodeToString(sums.Sum(nil))), len(parts))
 	return nil
 }
 
