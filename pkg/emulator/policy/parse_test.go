@@ -70,6 +70,8 @@ func TestMalformedDocuments(t *testing.T) {
 		{"an unknown kind of principal is refused", policy.Trust, trust(`{"AWS":"x"}`), `Statement[0].Principal: unknown kind of principal "AWS"`},
 		{"a service that is none is refused", policy.Trust, trust(`{"Service":"oss.amazonaws.com"}`), `Statement[0].Principal.Service: "oss.amazonaws.com" is not a principal of this kind`},
 		{"a wildcard principal is refused", policy.Trust, trust(`{"RAM":"*"}`), `Statement[0].Principal.RAM: "*" is not a principal of this kind`},
+		{"a trusted role with a wildcard is refused", policy.Trust, trust(`{"RAM":"acs:ram::` + uidA + `:role/*"}`), `Statement[0].Principal.RAM: "acs:ram::` + uidA + `:role/*" is not a principal of this kind`},
+		{"a trusted account that is no number is refused", policy.Trust, trust(`{"RAM":"acs:ram::mine:root"}`), `Statement[0].Principal.RAM: "acs:ram::mine:root" is not a principal of this kind`},
 		{"a session as trusted principal is refused", policy.Trust, trust(`{"RAM":"acs:ram::` + uidA + `:assumed-role/a/b"}`), `Statement[0].Principal.RAM: "acs:ram::` + uidA + `:assumed-role/a/b" is not a principal of this kind`},
 		{"a trusted root with a name is refused", policy.Trust, trust(`{"RAM":"acs:ram::` + uidA + `:root/x"}`), `Statement[0].Principal.RAM: "acs:ram::` + uidA + `:root/x" is not a principal of this kind`},
 		{"an action that is not of STS is refused", policy.Trust, identity(`{"Effect":"Allow","Action":"oss:*","Principal":{"Service":"a.aliyuncs.com"}}`), `Statement[0].Action: "oss:*" is not an action of the form service:Name`},

@@ -94,10 +94,7 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	if known {
 		c.Write = a.write
-		c.Resource = params[a.resource]
-		if a.resource == "RoleArn" {
-			_, c.Resource, _ = strings.Cut(c.Resource, ":role/")
-		}
+		c.Resource = resourceName(a.resource, params[a.resource])
 	}
 	if refused == nil {
 		c.caller, refused = s.identify(r, params)
@@ -125,6 +122,17 @@ func (s *server) serviceOf(r *http.Request, version string) answer.Service {
 		return s.sts
 	}
 	return s.ram
+}
+
+// resourceName makes the name for the log of the parameter that holds it.
+func resourceName(param, value string) string {
+	switch param {
+	case "RoleArn":
+		_, value, _ = strings.Cut(value, ":role/")
+	case "ResourceNames": // ["a","b"] becomes a,b
+		value = strings.NewReplacer("[", "", "]", "", `"`, "", " ", "").Replace(value)
+	}
+	return value
 }
 
 // checkCall refuses what can be told without knowing the caller.

@@ -7,7 +7,7 @@ import "github.com/replidesk/replidesk/pkg/emulator/world"
 func stsActions() []action {
 	return []action{
 		{
-			name: "AssumeRole", write: true, resource: "RoleArn",
+			name: "AssumeRole", resource: "RoleArn",
 			params: []param{{"RoleArn", true}, {"RoleSessionName", true}, {"DurationSeconds", false}, {"Policy", false}, {"ExternalId", false}},
 			do:     assumeRole,
 		},
