@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/replidesk/replidesk/pkg/fault"
@@ -20,12 +21,13 @@ func (s *session) look(ctx context.Context, l replication.Look) *replication.Tro
 		wg    sync.WaitGroup
 		first error
 	)
+	missing := s.seen.Missing(l)
 	for _, r := range s.reads() {
-		if s.seen.Missing(l)&r.look == 0 {
+		if missing&r.look == 0 {
 			continue
 		}
 		wg.Go(func() {
-			put, err := r.read(ctx)
+			put, err := r.guarded(ctx)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -56,6 +58,17 @@ func (s *session) count(ctx context.Context) (context.Context, func() int) {
 type read struct {
 	look replication.Look
 	read func(context.Context) (func(*replication.Seen), error)
+}
+
+// guarded turns a panic of an SDK into an error: it would end the process, and
+// with it every other job of the invocation.
+func (r read) guarded(ctx context.Context) (put func(*replication.Seen), err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &fault.Error{Kind: fault.Retryable, Op: "look", Err: fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	return r.read(ctx)
 }
 
 // seeing makes a read of a call that returns a T.

@@ -1,0 +1,327 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"hash/crc64"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// A fakeCloud has behaviour: it keeps what was made, starts rules and copies
+// objects after a while, and fails the next call of a name when told.
+type fakeCloud struct {
+	mu       sync.Mutex
+	buckets  map[string]replication.BucketSeen
+	rules    []replication.RuleSeen
+	made     time.Time
+	roles    map[string]string
+	policies map[string]string
+	attached map[string]string
+	objects  map[string]map[string]fakeObject // bucket, key
+	copies   map[string]time.Time
+	owners   map[string]string
+	calls    map[string]int
+	fail     map[string][]error // by call name: errors of the next calls; nil lets one pass
+	lose     map[string]int     // by call name: so many calls take effect and lose their answer
+	spoil    func(*replication.RuleSeen)
+	noCopy   bool
+	leak     bool
+	unfit    bool // OSS cannot use the role
+	wakes    []fakeWake
+	events   []replication.Event
+	buried   []string
+	die      string // the worker dies when this call has taken effect: nothing it does afterwards arrives
+	dead     bool
+}
+
+type fakeObject struct {
+	seen    replication.ObjectSeen
+	written time.Time
+}
+
+type fakeWake struct {
+	to  replication.Owner
+	job string
+	rev uint64
+	at  time.Time
+}
+
+func newFakeCloud() *fakeCloud {
+	b := func(region string) replication.BucketSeen {
+		return replication.BucketSeen{Is: replication.Exists, Owner: "1000000000000001", Region: region}
+	}
+	return &fakeCloud{
+		buckets: map[string]replication.BucketSeen{"src-bucket": b("cn-hangzhou"), "dest-bucket": b("cn-shanghai")},
+		roles:   map[string]string{}, policies: map[string]string{}, attached: map[string]string{},
+		objects: map[string]map[string]fakeObject{"src-bucket": {}, "dest-bucket": {}},
+		owners:  map[string]string{}, calls: map[string]int{}, fail: map[string][]error{}, lose: map[string]int{},
+	}
+}
+
+// do counts a call, fails it when told, and carries it out.
+func (f *fakeCloud) do(ctx context.Context, name string, effect func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dead {
+		return &fault.Error{Kind: fault.Unknown, Op: name}
+	}
+	f.calls[name]++
+	if q := f.fail[name]; len(q) > 0 {
+		f.fail[name] = q[1:]
+		if q[0] != nil {
+			return q[0]
+		}
+	}
+	err := effect()
+	if f.die == name {
+		f.dead, f.die = true, ""
+		return &fault.Error{Kind: fault.Unknown, Op: name}
+	}
+	if f.lose[name] > 0 {
+		f.lose[name]--
+		return &fault.Error{Kind: fault.Unknown, Op: name}
+	}
+	return err
+}
+
+func (f *fakeCloud) Bucket(ctx context.Context, e replication.End) (s replication.BucketSeen, err error) {
+	err = f.do(ctx, "Bucket", func() error {
+		s = f.buckets[e.Bucket]
+		if s.Is == "" {
+			s.Is = replication.Missing
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) Locations(ctx context.Context, _ replication.End) (s replication.LocationsSeen, err error) {
+	err = f.do(ctx, "Locations", func() error {
+		s = replication.LocationsSeen{Regions: []string{"cn-shanghai"}, RTC: []string{"cn-shanghai"}}
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) status() replication.RuleStatus {
+	if time.Since(f.made) < 4*time.Minute {
+		return replication.RuleStarting
+	}
+	return replication.RuleDoing
+}
+
+func (f *fakeCloud) Rules(ctx context.Context, _ replication.End) (s replication.RulesSeen, err error) {
+	err = f.do(ctx, "Rules", func() error {
+		for i := range f.rules {
+			if f.rules[i].Status != replication.RuleClosing {
+				f.rules[i].Status = f.status()
+			}
+		}
+		s.Rules = slices.Clone(f.rules)
+		f.rules = slices.DeleteFunc(f.rules, func(r replication.RuleSeen) bool { return r.Status == replication.RuleClosing })
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) Progress(ctx context.Context, _ replication.End, id string) (s replication.ProgressSeen, err error) {
+	err = f.do(ctx, "Progress", func() error {
+		s.Is = replication.Missing
+		for _, r := range f.rules {
+			if r.ID == id {
+				s = replication.ProgressSeen{Is: replication.Exists, Status: f.status()}
+				if s.Status == replication.RuleDoing && !f.noCopy {
+					s.Watermark = time.Now()
+				}
+			}
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) PutRule(ctx context.Context, r replication.RuleSpec) (id, request string, err error) {
+	err = f.do(ctx, "PutRule", func() error {
+		if f.unfit || f.attached[r.SyncRole] == "" {
+			return &fault.Error{Kind: fault.Denied, Code: "NoPermission"}
+		}
+		if len(f.rules) > 0 {
+			return fault.Exists
+		}
+		id = "rule-1"
+		g := replication.RuleSeen{ID: id, Destination: r.Destination.Bucket, Location: r.Destination.Location(), Prefixes: r.Prefixes,
+			Action: r.Action, Historical: r.Historical, SyncRole: r.SyncRole, Status: replication.RuleStarting}
+		if f.spoil != nil {
+			f.spoil(&g)
+		}
+		f.rules, f.made = append(f.rules, g), time.Now()
+		return nil
+	})
+	return id, "req-1", err
+}
+
+func (f *fakeCloud) CloseRule(ctx context.Context, _ replication.End, id string) error {
+	return f.do(ctx, "CloseRule", func() error {
+		for i := range f.rules {
+			if f.rules[i].ID == id {
+				f.rules[i].Status = replication.RuleClosing
+			}
+		}
+		return nil
+	})
+}
+
+func (f *fakeCloud) Head(ctx context.Context, e replication.End, key string) (s replication.ObjectSeen, err error) {
+	err = f.do(ctx, "Head", func() error {
+		s.Is = replication.Missing
+		inScope := strings.HasPrefix(key, "image/") || f.leak
+		o, ok := f.objects["src-bucket"][key]
+		old, had := f.objects["dest-bucket"][key]
+		if ok && inScope && !f.noCopy && time.Since(o.written) > 3*time.Second {
+			f.objects["dest-bucket"][key] = o
+			s = o.seen
+		} else if had {
+			s = old.seen
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) Put(ctx context.Context, e replication.End, c replication.Canary) (s replication.ObjectSeen, err error) {
+	err = f.do(ctx, "Put", func() error {
+		crc := crc64.Checksum([]byte(c.Content), crc64.MakeTable(crc64.ECMA))
+		s = replication.ObjectSeen{Is: replication.Exists, Size: int64(len(c.Content)), CRC64: fmt.Sprint(crc), Meta: c.Meta}
+		f.objects[e.Bucket][c.Key] = fakeObject{s, time.Now()}
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) Delete(ctx context.Context, e replication.End, key string) error {
+	return f.do(ctx, "Delete", func() error { delete(f.objects[e.Bucket], key); return nil })
+}
+
+func (f *fakeCloud) Purge(ctx context.Context, e replication.End, keys []string) (left []string, err error) {
+	err = f.do(ctx, "Purge", func() error {
+		for _, k := range keys {
+			delete(f.objects[e.Bucket], k)
+		}
+		return nil
+	})
+	return nil, err
+}
+
+func (f *fakeCloud) Empty(ctx context.Context, e replication.End, _ []string) (empty bool, err error) {
+	err = f.do(ctx, "Empty", func() error { empty = len(f.objects[e.Bucket]) == 0; return nil })
+	return empty, err
+}
+
+func existence(ok bool) replication.Existence {
+	if ok {
+		return replication.Exists
+	}
+	return replication.Missing
+}
+
+func (f *fakeCloud) Role(ctx context.Context, name string) (s replication.RoleSeen, err error) {
+	err = f.do(ctx, "Role", func() error { t, ok := f.roles[name]; s = replication.RoleSeen{Is: existence(ok), Trust: t}; return nil })
+	return s, err
+}
+
+func (f *fakeCloud) Policy(ctx context.Context, name string) (s replication.PolicySeen, err error) {
+	err = f.do(ctx, "Policy", func() error {
+		d, ok := f.policies[name]
+		s = replication.PolicySeen{Is: existence(ok), Document: d}
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) Attached(ctx context.Context, role, policy string) (s replication.AttachmentSeen, err error) {
+	err = f.do(ctx, "Attached", func() error { s.Attached = f.attached[role] == policy; return nil })
+	return s, err
+}
+
+func (f *fakeCloud) CreateRole(ctx context.Context, name, trust, _ string) (string, error) {
+	return "req", f.do(ctx, "CreateRole", func() error { return makeOnce(f.roles, name, trust) })
+}
+
+func (f *fakeCloud) CreatePolicy(ctx context.Context, name, document, _ string) (string, error) {
+	return "req", f.do(ctx, "CreatePolicy", func() error { return makeOnce(f.policies, name, document) })
+}
+
+func (f *fakeCloud) Attach(ctx context.Context, role, policy string) (string, error) {
+	return "req", f.do(ctx, "Attach", func() error { return makeOnce(f.attached, role, policy) })
+}
+
+func makeOnce(m map[string]string, name, value string) error {
+	if _, ok := m[name]; ok {
+		return fault.Exists
+	}
+	m[name] = value
+	return nil
+}
+
+func (f *fakeCloud) Claim(ctx context.Context, pair, job string) (owner string, err error) {
+	err = f.do(ctx, "Claim", func() error {
+		if f.owners[pair] == "" {
+			f.owners[pair] = job
+		}
+		owner = f.owners[pair]
+		return nil
+	})
+	return owner, err
+}
+
+func (f *fakeCloud) Release(ctx context.Context, pair, job string) error {
+	return f.do(ctx, "Release", func() error {
+		if f.owners[pair] == job {
+			delete(f.owners, pair)
+		}
+		return nil
+	})
+}
+
+func (f *fakeCloud) Wake(ctx context.Context, to replication.Owner, job string, rev uint64, delay time.Duration) error {
+	return f.do(ctx, "Wake", func() error {
+		f.wakes = append(f.wakes, fakeWake{to, job, rev, time.Now().Add(delay)})
+		return nil
+	})
+}
+
+func (f *fakeCloud) Publish(ctx context.Context, e replication.Event) error {
+	return f.do(ctx, "Publish", func() error { f.events = append(f.events, e); return nil })
+}
+
+func (f *fakeCloud) Bury(ctx context.Context, body []byte, _ replication.Problem) error {
+	return f.do(ctx, "Bury", func() error { f.buried = append(f.buried, string(body)); return nil })
+}
+
+// due takes the wakes that are due by now.
+func (f *fakeCloud) due() (now []fakeWake, next time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var later []fakeWake
+	for _, w := range f.wakes {
+		if w.at.After(time.Now()) {
+			later = append(later, w)
+			if next.IsZero() || w.at.Before(next) {
+				next = w.at
+			}
+		} else {
+			now = append(now, w)
+		}
+	}
+	f.wakes = later
+	return now, next
+}
