@@ -237,15 +237,28 @@ func getBucketReplicationLocation(r *request) (answer.Answer, *world.Error) {
 		Location string
 		Types    []string `xml:"TransferTypes>Type"`
 	}
-	var x struct {
-		XMLName     xml.Name     `xml:"ReplicationLocation"`
-		Locations   []string     `xml:"Location"`
-		Accelerated []constraint `xml:"LocationTransferTypeConstraint>LocationTransferType,omitempty"`
-		RTC         []string     `xml:"LocationRTCConstraint>Location,omitempty"`
+	type constraints struct {
+		LocationTransferType []constraint
 	}
-	x.Locations, x.RTC = l.Locations, l.RTC
-	for _, location := range l.AcceleratedOnly {
-		x.Accelerated = append(x.Accelerated, constraint{location, []string{"oss_acc"}})
+	type locations struct {
+		Location []string
+	}
+	var x struct {
+		XMLName                        xml.Name `xml:"ReplicationLocation"`
+		Location                       []string
+		LocationTransferTypeConstraint *constraints
+		LocationRTCConstraint          *locations
+	}
+	x.Location = l.Locations
+	if len(l.AcceleratedOnly) > 0 {
+		x.LocationTransferTypeConstraint = &constraints{}
+		for _, location := range l.AcceleratedOnly {
+			of := &x.LocationTransferTypeConstraint.LocationTransferType
+			*of = append(*of, constraint{location, []string{"oss_acc"}})
+		}
+	}
+	if len(l.RTC) > 0 {
+		x.LocationRTCConstraint = &locations{l.RTC}
 	}
 	return xmlAnswer(x)
 }

@@ -40,6 +40,8 @@ type lab struct {
 	w    *world.World
 	ctx  context.Context
 	keys map[string]world.AccessKey // by account
+
+	policies int // made so far
 }
 
 // inLab runs a test in virtual time.
@@ -96,8 +98,9 @@ func (c *lab) grant(uid, name, trust string, statements ...string) {
 		_, e := c.w.CreateRole(uid, world.NewRole{Name: name, Trust: trust})
 		require.Nil(c, e)
 	}
-	for i, s := range statements {
-		policy := fmt.Sprintf("%s-%d", strings.ToLower(name), i)
+	for _, s := range statements {
+		policy := fmt.Sprintf("policy-%d", c.policies)
+		c.policies++
 		_, e := c.w.CreatePolicy(uid, policy, `{"Version":"1","Statement":[`+s+`]}`, "", nil)
 		require.Nil(c, e)
 		require.Nil(c, c.w.AttachPolicyToRole(uid, "Custom", policy, name, world.View{}))
@@ -166,11 +169,12 @@ func (c *lab) replicate(src string, r oss.ReplicationRule) string {
 	return *res.ReplicationRuleId
 }
 
-// replicating is replicate, and waits until the rule is in force.
+// replicating is replicate, and waits until the rule is in force, a little history
+// is copied and the figures show it.
 func (c *lab) replicating(src string, r oss.ReplicationRule) string {
 	c.Helper()
 	id := c.replicate(src, r)
-	time.Sleep(5 * time.Minute)
+	time.Sleep(5*time.Minute + 30*time.Second)
 	require.Equal(c, world.RuleDoing, *c.progress(src, id).Status)
 	return id
 }
@@ -308,4 +312,11 @@ func (c *lab) refused(err error, status int, code, ec string) *oss.ServiceError 
 	require.Equal(c, status, e.StatusCode)
 	require.Equal(c, ec, e.EC)
 	return e
+}
+
+func readAll(c *lab, out *oss.OperationOutput) string {
+	c.Helper()
+	data, err := io.ReadAll(out.Body)
+	require.NoError(c, err)
+	return string(data)
 }
