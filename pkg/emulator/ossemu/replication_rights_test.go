@@ -207,6 +207,18 @@ func TestAcrossAccountsTheRolesOwnRightOnTheDestinationCountsForNothing(t *testi
 	})
 }
 
+func TestAcrossAccountsADenyOfTheRoleStands(t *testing.T) {
+	inLab(t, world.Options{}, func(c *lab) {
+		c.crossAccount(syncRole)
+		c.receive("arn:sts::" + accountA + ":assumed-role/" + syncRole + "/*")
+		c.grant(accountA, syncRole, trustOSS, `{"Effect":"Deny","Action":"oss:ReplicatePut","Resource":"acs:oss:*:*:dst/*"}`)
+		c.spread()
+		id := c.replicating("src", ruleTo("dst", inHangzhou, nil))
+		c.put("src", "key", "1")
+		c.standsStill("src", id, "dst", "key")
+	})
+}
+
 func TestInOneAccountBucketPoliciesDoNotCount(t *testing.T) {
 	inLab(t, world.Options{}, func(c *lab) {
 		c.sameAccount()

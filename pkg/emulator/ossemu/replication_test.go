@@ -215,6 +215,24 @@ func TestVersionsKeepTheirIDsAndTheirOrder(t *testing.T) {
 	})
 }
 
+func TestANullVersionKeepsItsPlaceAmongTheOthers(t *testing.T) {
+	inLab(t, world.Options{}, func(c *lab) {
+		c.sameAccount()
+		c.versioned("src", "dst")
+		c.put("src", "key", "1")
+		time.Sleep(time.Minute)
+		require.Nil(c, c.w.PutBucketVersioning("src", "Suspended"))
+		c.put("src", "key", "2")
+		time.Sleep(time.Minute)
+		c.versioned("src")
+		c.put("src", "key", "3")
+		c.replicating("src", toDst(nil))
+		want := c.versions("src", "key")
+		require.Equal(c, "null", want[1])
+		require.Equal(c, want, c.versions("dst", "key"))
+	})
+}
+
 func TestAnObjectOverwrittenInTheQueueArrivesOnce(t *testing.T) {
 	inLab(t, world.Options{}, func(c *lab) {
 		c.sameAccount()

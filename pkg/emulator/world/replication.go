@@ -40,7 +40,7 @@ type Rule struct {
 	Prefixes     []string
 	Action       string // as it was sent: "ALL", "PUT" or a list such as "PUT,DELETE"
 	Historical   bool
-	SyncRole     string // role name; "" only in a lenient world
+	SyncRole     string // role name; "" only in a lenient world, or when it was lost
 	RTC          string
 	KMS          string // status of SseKmsEncryptedObjects: "", "Enabled" or "Disabled"
 	KMSKeyID     string

@@ -126,7 +126,7 @@ func (w *World) roleMay(r *Rule, src, b *Bucket, action, key string, now time.Ti
 	if key != "" {
 		a.Resource += "/" + key
 	}
-	if r.SyncRole == "" { // lenient: OSS works without a role inside one account
+	if r.SyncRole == "" { // then OSS works by itself, inside one account
 		return b.Owner == src.Owner
 	}
 	role, ok := w.serviceRole(src.Owner, r.SyncRole, replicator, now)
