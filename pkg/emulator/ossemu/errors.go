@@ -33,8 +33,8 @@ func accessDenied(ec, message string) *world.Error {
 
 // throttled is the refusal of a call over the rate limit: bucket and service
 // operations count as management calls.
-func throttled(bucketLevel bool) *world.Error {
-	if bucketLevel {
+func throttled(management bool) *world.Error {
+	if management {
 		return fail(http.StatusServiceUnavailable, "MetaOperationQpsLimitExceeded", "", "Qps limit for the meta operation is exceeded.")
 	}
 	return fail(http.StatusServiceUnavailable, "TotalQpsLimitExceeded", "", "Total qps limit is exceeded.")

@@ -45,10 +45,11 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, hr *http.Request) {
 	}
 	r.call.Resource, r.call.Region = r.resource(), r.region
 
-	svc := answer.Service{Name: serviceName, World: s.world, Throttle: throttled(r.bucket != "" && r.key == ""), Refuse: refusal}
+	svc := answer.Service{Name: serviceName, World: s.world, Throttle: throttled(r.key == ""), Refuse: refusal}
 	rw.Header().Set("Server", "AliyunOSS")
 	rw.Header().Set("Date", began.UTC().Format(http.TimeFormat))
 	rw.Header().Set("X-Oss-Request-Id", id)
+	rw.Header().Set("X-Oss-Server-Time", "0")
 	svc.Serve(rw, r.call, func() (answer.Answer, *world.Error) {
 		a, e := s.do(r, notAddressed)
 		rw.Header().Set("X-Oss-Server-Time", strconv.FormatInt(time.Since(began).Milliseconds(), 10))

@@ -175,13 +175,13 @@ func checkV4(w *world.World, r *http.Request, bucket, key string, s scope, stamp
 		mac = h.Sum(nil)
 	}
 	if subtle.ConstantTimeCompare([]byte(hex.EncodeToString(mac)), []byte(signature)) != 1 {
-		return world.Principal{}, mismatch(s.keyID, signature, toSign).With("CanonicalRequest", canonical)
+		return world.Principal{}, mismatch("0002-00000201", s.keyID, signature, toSign).With("CanonicalRequest", canonical)
 	}
 	return k.Principal, nil
 }
 
-func mismatch(keyID, signature, toSign string) *world.Error {
-	return fail(http.StatusForbidden, "SignatureDoesNotMatch", "0002-00000201", "The request signature we calculated does not match the signature you provided. Check your key and signing method.").
+func mismatch(ec, keyID, signature, toSign string) *world.Error {
+	return fail(http.StatusForbidden, "SignatureDoesNotMatch", ec, "The request signature we calculated does not match the signature you provided. Check your key and signing method.").
 		With("OSSAccessKeyId", keyID).With("SignatureProvided", signature).With("StringToSign", toSign)
 }
 

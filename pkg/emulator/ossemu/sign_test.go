@@ -162,6 +162,31 @@ func TestAPresignedURLHoldsUntilItExpires(t *testing.T) {
 	}
 }
 
+func TestAPresignedURLThatMakesNoSenseIsRefused(t *testing.T) {
+	for name, x := range map[string]struct{ old, new, want string }{
+		"no lifetime":                  {"x-oss-expires=600", "x-oss-expires=0", "InvalidArgument"},
+		"a lifetime beyond seven days": {"x-oss-expires=600", "x-oss-expires=604801", "InvalidArgument"},
+		"a longer lifetime":            {"x-oss-expires=600", "x-oss-expires=601", "SignatureDoesNotMatch"},
+		"no time":                      {"x-oss-date=", "x-oss-date=x", "InvalidArgument"},
+		"a credential cut short":       {"aliyun_v4_request", "", "InvalidArgument"},
+		"another algorithm":            {"OSS4-HMAC-SHA256", "OSS5", "InvalidArgument"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCloud(t)
+			put(t, c.bucket("data"), "data", "k", "x")
+			signed, err := c.client(c.root).Presign(ctx, &oss.GetObjectRequest{Bucket: oss.Ptr("data"), Key: oss.Ptr("k")}, oss.PresignExpires(10*time.Minute))
+			require.NoError(t, err)
+			changed := strings.Replace(signed.URL, x.old, x.new, 1)
+			require.NotEqual(t, signed.URL, changed)
+			req, err := http.NewRequest(signed.Method, changed, nil)
+			require.NoError(t, err)
+			resp, err := c.RoundTrip(req)
+			require.NoError(t, err)
+			require.Contains(t, mustRead(t, resp.Body), "<Code>"+x.want+"</Code>")
+		})
+	}
+}
+
 // session makes temporary keys of a role that may do all.
 func (c *cloud) session(t *testing.T, d time.Duration) world.AccessKey {
 	_, e := c.world.CreateRole(uidA, world.NewRole{Name: "worker", Trust: `{"Version":"1","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["fc.aliyuncs.com"]}}]}`})

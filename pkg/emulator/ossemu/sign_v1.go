@@ -68,7 +68,7 @@ func checkV1(w *world.World, r *http.Request, bucket, key, id, signature, date, 
 	h.Write([]byte(toSign))
 	want := base64.StdEncoding.EncodeToString(h.Sum(nil))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(signature)) != 1 {
-		return world.Principal{}, mismatch(id, signature, toSign)
+		return world.Principal{}, mismatch("0002-00000040", id, signature, toSign)
 	}
 	return k.Principal, nil
 }

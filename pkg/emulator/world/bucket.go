@@ -172,9 +172,6 @@ func (b *Bucket) alter(v *Version) {
 // remember keeps what a key is before it changes.
 func (b *Bucket) remember(key string) {
 	old := b.objects[key]
-	if b.before == nil {
-		b.before = map[string][]*Version{}
-	}
 	b.before[key] = old
 	if old == nil {
 		b.sorted = nil

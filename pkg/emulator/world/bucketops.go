@@ -190,9 +190,6 @@ func (w *World) set(bucket, setting string, change func(b *Bucket) *Error) *Erro
 
 // keep remembers the settings as they were before one of them changed.
 func (b *Bucket) keep(setting string, was Bucket) {
-	if b.prior == nil {
-		b.prior = map[string]Bucket{}
-	}
 	b.prior[setting], b.prior[""] = was, was
 }
 
