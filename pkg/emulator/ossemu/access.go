@@ -58,6 +58,10 @@ func (r *request) ask(action, resource string, b world.Bucket, key string) *worl
 		return accessDenied("0003-00000201", "Access denied by authorizer's policy.")
 	case r.aclAllows(action, b, key):
 		return nil
+	case r.caller.Kind == world.KindAnonymous && key != "":
+		return accessDenied("0003-00000905", "Anonymous user has no right to access this object.")
+	case r.caller.Kind == world.KindAnonymous:
+		return accessDenied("0003-00000905", "Anonymous user has no right to access this bucket.")
 	case r.caller.Kind == world.KindUser || r.caller.Kind == world.KindAssumedRole:
 		return accessDenied("0003-00000202", "You have no right to access this object because no policy allows it.")
 	}
@@ -65,7 +69,7 @@ func (r *request) ask(action, resource string, b world.Bucket, key string) *worl
 }
 
 // aclAllows tells whether an access that no policy speaks of is open to the
-// world: the object's own list counts before the bucket's.
+// world: the object's own list counts before the bucket's. Listing is never.
 func (r *request) aclAllows(action string, b world.Bucket, key string) bool {
 	acl := b.ACL
 	if key != "" {
@@ -74,7 +78,7 @@ func (r *request) aclAllows(action string, b world.Bucket, key string) bool {
 		}
 	}
 	switch action {
-	case "oss:GetObject", "oss:GetObjectVersion", "oss:ListObjects", "oss:ListObjectVersions":
+	case "oss:GetObject", "oss:GetObjectVersion":
 		return strings.HasPrefix(acl, "public-read")
 	case "oss:PutObject", "oss:DeleteObject":
 		return acl == "public-read-write"
@@ -119,7 +123,7 @@ func (r *request) identify() *world.Error {
 		return e
 	}
 	if region != "" && r.region != "" && region != r.region {
-		return fail(http.StatusBadRequest, "InvalidArgument", "0002-00000204", "Invalid signing region in Authorization header.")
+		return fail(http.StatusBadRequest, "InvalidArgument", "", "Invalid signing region in Authorization header.")
 	}
 	if r.region == "" {
 		r.region, r.call.Region = region, region

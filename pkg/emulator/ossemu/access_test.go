@@ -173,15 +173,21 @@ func TestAnonymousCallersReadWhatIsPublic(t *testing.T) {
 		_, err := root.PutBucketAcl(ctx, &oss.PutBucketAclRequest{Bucket: oss.Ptr("data"), Acl: acl})
 		require.NoError(t, err)
 	}
-	require.Equal(t, "0003-00000001", refused(t, get(anonymous, "data", "k"), "403 AccessDenied").EC)
+	require.Equal(t, "0003-00000905", refused(t, get(anonymous, "data", "k"), "403 AccessDenied").EC)
 	setACL("public-read")
 	require.NoError(t, get(anonymous, "data", "k"))
 	refused(t, write(), "403 AccessDenied")
-	_, err := root.PutObjectAcl(ctx, &oss.PutObjectAclRequest{Bucket: oss.Ptr("data"), Key: oss.Ptr("k"), Acl: oss.ObjectACLPrivate})
+	_, err := anonymous.ListObjects(ctx, &oss.ListObjectsRequest{Bucket: oss.Ptr("data")})
+	refused(t, err, "403 AccessDenied")
+	_, err = root.PutObjectAcl(ctx, &oss.PutObjectAclRequest{Bucket: oss.Ptr("data"), Key: oss.Ptr("k"), Acl: oss.ObjectACLPrivate})
 	require.NoError(t, err)
 	refused(t, get(anonymous, "data", "k"), "403 AccessDenied")
 	setACL("public-read-write")
 	require.NoError(t, write())
+	_, err = anonymous.DeleteMultipleObjects(ctx, &oss.DeleteMultipleObjectsRequest{
+		Bucket: oss.Ptr("data"), Delete: &oss.Delete{Objects: []oss.ObjectIdentifier{{Key: oss.Ptr("new")}}},
+	})
+	refused(t, err, "403 AccessDenied")
 	_, err = anonymous.PutBucket(ctx, &oss.PutBucketRequest{Bucket: oss.Ptr("anonymous-bucket")})
 	refused(t, err, "403 AccessDenied")
 	_, err = root.PutBucketAcl(ctx, &oss.PutBucketAclRequest{Bucket: oss.Ptr("data"), Acl: "open"})

@@ -30,15 +30,22 @@ func (r *request) locate() (url.Values, *world.Error) {
 	bucket, region, official := splitHost(r.Host)
 	if !official {
 		r.bucket, r.key, _ = strings.Cut(path, "/")
-		return r.query, nil
+		return r.query, r.checkName()
 	}
 	r.bucket, r.region = bucket, region
 	if bucket == "" && path != "" {
-		return nil, fail(http.StatusForbidden, "SecondLevelDomainForbidden", "0003-00001405",
+		return nil, fail(http.StatusForbidden, "SecondLevelDomainForbidden", "",
 			"The bucket you are attempting to access must be addressed using OSS third level domain.")
 	}
 	r.key = path
-	return r.query, nil
+	return r.query, r.checkName()
+}
+
+func (r *request) checkName() *world.Error {
+	if r.bucket == "" {
+		return nil
+	}
+	return world.CheckBucketName(r.bucket)
 }
 
 // splitHost takes [bucket.]oss-<region>[-internal].aliyuncs.com apart; official

@@ -112,7 +112,7 @@ func oneOf(name, value string, allowed []string) *world.Error {
 
 func putBucket(r *request) (answer.Answer, *world.Error) {
 	if r.caller.Kind == world.KindAnonymous {
-		return answer.Answer{}, accessDenied("0003-00000001", "Anonymous access is forbidden for this operation.")
+		return answer.Answer{}, accessDenied("0003-00000905", "Anonymous user has no right to access this bucket.")
 	}
 	resource := "acs:oss:oss-" + r.region + ":" + r.caller.Account + ":" + r.bucket
 	if e := r.ask("oss:PutBucket", resource, world.Bucket{Owner: r.caller.Account}, ""); e != nil {

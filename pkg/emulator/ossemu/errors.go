@@ -24,7 +24,7 @@ func badArgument(name, value, message string) *world.Error {
 }
 
 func notImplemented(kind, name string) *world.Error {
-	return fail(http.StatusNotImplemented, "NotImplemented", "0001-00000018", "The "+kind+" "+name+" implies functionality that is not implemented.")
+	return fail(http.StatusNotImplemented, "NotImplemented", "", "The "+kind+" "+name+" implies functionality that is not implemented.")
 }
 
 func accessDenied(ec, message string) *world.Error {

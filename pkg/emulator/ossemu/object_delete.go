@@ -51,7 +51,7 @@ type deleteResultXML struct {
 // deleteObjects deletes many. Without the right to any one of them it deletes none.
 func deleteObjects(r *request) (answer.Answer, *world.Error) {
 	if r.caller.Kind == world.KindAnonymous {
-		return answer.Answer{}, accessDenied("0003-00000001", "Anonymous user has no right to access this bucket.")
+		return answer.Answer{}, accessDenied("0003-00000905", "Anonymous user has no right to access this bucket.")
 	}
 	if r.header("Content-MD5") == "" {
 		return answer.Answer{}, fail(http.StatusBadRequest, "MissingArgument", "", "Missing Some Required Arguments.").With("ArgumentName", "Content-MD5")

@@ -65,7 +65,7 @@ func (r *request) readBody() *world.Error {
 	sum := md5.Sum(b)
 	given, err := base64.StdEncoding.DecodeString(want)
 	if err != nil || !bytes.Equal(given, sum[:]) {
-		return fail(http.StatusBadRequest, "InvalidDigest", "0016-00000502", "The Content-MD5 you specified did not match what we received.")
+		return fail(http.StatusBadRequest, "InvalidDigest", "", "The Content-MD5 you specified did not match what we received.")
 	}
 	return nil
 }

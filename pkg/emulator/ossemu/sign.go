@@ -107,7 +107,7 @@ func verifyQueryV4(w *world.World, r *http.Request, bucket, key string, q url.Va
 		return world.Principal{}, "", skewed(at, now)
 	}
 	if now.After(at.Add(lifetime)) {
-		return world.Principal{}, "", accessDenied("0002-00000069", "Request has expired.").
+		return world.Principal{}, "", accessDenied("", "Request has expired.").
 			With("Expires", at.Add(lifetime).UTC().Format(isoTime)).With("ServerTime", now.UTC().Format(isoTime))
 	}
 	var additional []string

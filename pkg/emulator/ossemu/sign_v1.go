@@ -36,7 +36,7 @@ func verifyHeaderV1(w *world.World, r *http.Request, bucket, key, auth string) (
 	}
 	at, err := http.ParseTime(date)
 	if err != nil {
-		return world.Principal{}, "", accessDenied("0002-00000502", "OSS authentication requires a valid Date.")
+		return world.Principal{}, "", accessDenied("", "OSS authentication requires a valid Date.")
 	}
 	if e := checkSkew(at); e != nil {
 		return world.Principal{}, "", e
@@ -52,7 +52,7 @@ func verifyQueryV1(w *world.World, r *http.Request, bucket, key string, q url.Va
 		return world.Principal{}, "", badArgument("Expires", expires, "Expires must be a number of seconds since 1970.")
 	}
 	if time.Now().After(time.Unix(seconds, 0)) {
-		return world.Principal{}, "", accessDenied("0002-00000069", "Request has expired.")
+		return world.Principal{}, "", accessDenied("", "Request has expired.")
 	}
 	p, e := checkV1(w, r, bucket, key, q.Get("OSSAccessKeyId"), q.Get("Signature"), expires, q.Get("security-token"))
 	return p, "", e

@@ -187,6 +187,14 @@ func TestDeleteMultipleObjects(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, quiet.DeletedObjects)
 	require.Equal(t, []string{"marker *"}, history(t, cl, "data", "k2"))
+	marker := res.DeletedObjects[0].DeleteMarkerVersionId
+	res, err = cl.DeleteMultipleObjects(ctx, &oss.DeleteMultipleObjectsRequest{
+		Bucket: oss.Ptr("data"), Delete: &oss.Delete{Objects: []oss.ObjectIdentifier{{Key: oss.Ptr("k2"), VersionId: marker}}},
+	})
+	require.NoError(t, err)
+	require.True(t, res.DeletedObjects[0].DeleteMarker)
+	require.Equal(t, *marker, *res.DeletedObjects[0].DeleteMarkerVersionId)
+	require.Empty(t, history(t, cl, "data", "k2"))
 	_, err = cl.DeleteMultipleObjects(ctx, &oss.DeleteMultipleObjectsRequest{
 		Bucket: oss.Ptr("data"), Delete: &oss.Delete{Objects: make([]oss.ObjectIdentifier, 1001)},
 	})

@@ -3,6 +3,7 @@ package ossemu_test
 import (
 	"encoding/xml"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -100,6 +101,20 @@ func TestABucketNameFollowsTheRules(t *testing.T) {
 	for _, name := range []string{"abc", "1-2-3", strings.Repeat("x", 63)} {
 		require.Nil(t, c.world.PutBucket(world.NewBucket{Name: name, Owner: uidA, Region: hangzhou}))
 	}
+}
+
+func TestABodyThatBreaksOffIsRefused(t *testing.T) {
+	c := newCloud(t)
+	cl := c.bucket("data")
+	c.before = func(r *http.Request) { r.ContentLength++ }
+	_, err := cl.PutObject(ctx, &oss.PutObjectRequest{Bucket: oss.Ptr("data"), Key: oss.Ptr("k"), Body: body("x")})
+	refused(t, err, "400 IncompleteBody")
+	c.before = func(r *http.Request) { r.Host = "under_score.oss-cn-hangzhou.aliyuncs.com" }
+	_, err = cl.GetBucketInfo(ctx, &oss.GetBucketInfoRequest{Bucket: oss.Ptr("data")})
+	require.Equal(t, "0015-00000001", refused(t, err, "400 InvalidBucketName").EC)
+	c.before = func(r *http.Request) { r.URL.RawQuery = "prefix=%" }
+	_, err = cl.ListObjects(ctx, &oss.ListObjectsRequest{Bucket: oss.Ptr("data")})
+	refused(t, err, "400 InvalidArgument")
 }
 
 func TestNamesAreEncodedOnlyWhenAskedFor(t *testing.T) {

@@ -24,8 +24,8 @@ type NewBucket struct {
 func (w *World) PutBucket(n NewBucket) *Error {
 	now := w.enter()
 	defer w.mu.Unlock()
-	if !validBucketName(n.Name) {
-		return refuse(400, "InvalidBucketName", "The specified bucket is not valid.").With("BucketName", n.Name)
+	if e := CheckBucketName(n.Name); e != nil {
+		return e
 	}
 	if b := w.buckets[n.Name]; b != nil {
 		if b.Owner != n.Owner || b.Region != n.Region {
@@ -56,6 +56,14 @@ func or(s, otherwise string) string {
 		return otherwise
 	}
 	return s
+}
+
+// CheckBucketName refuses a name that no bucket can have.
+func CheckBucketName(name string) *Error {
+	if validBucketName(name) {
+		return nil
+	}
+	return refuseEC(400, "InvalidBucketName", "0015-00000001", "The specified bucket is not valid.").With("BucketName", name)
 }
 
 // validBucketName holds the naming rules of OSS: 3 to 63 lower-case letters, digits

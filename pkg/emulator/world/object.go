@@ -64,7 +64,7 @@ func (w *World) AppendObject(bucket string, v Version, position int64) (*Version
 	length := int64(0)
 	if old != nil {
 		if old.Type != "Appendable" {
-			return nil, refuseEC(409, "ObjectNotAppendable", "0026-00000015", "The object is not appendable")
+			return nil, refuse(409, "ObjectNotAppendable", "The object is not appendable")
 		}
 		length = int64(len(old.Data))
 	}
