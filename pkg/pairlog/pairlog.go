@@ -50,6 +50,7 @@ func (l Log) change(ctx context.Context, pair string, f func(owner string) (to s
 	if err != nil {
 		return "", err
 	}
+	sure := false
 	for range tries {
 		var e entry
 		if snap.Exists() {
@@ -58,6 +59,15 @@ func (l Log) change(ctx context.Context, pair string, f func(owner string) (to s
 			}
 		}
 		to, change := f(e.Owner)
+		if !change && e.Owner != to && !sure {
+			// The listing may lag behind: before anybody is told of another owner, the
+			// entries after this one are looked for.
+			if snap, err = l.Journal.Reload(ctx, snap); err != nil {
+				return "", err
+			}
+			sure = true
+			continue
+		}
 		if !change {
 			return e.Owner, nil
 		}
