@@ -52,6 +52,18 @@ func integrity() []testCase {
 			r.Replace(r.log, 2, r.raw(r.log, 1))
 			_, err = j.Load(r.Context(), r.log)
 			r.requireBroken(err, 2)
+			r.Replace(r.log, 3, r.raw(journal.Job("other"), 2))
+			_, err = j.Load(r.Context(), r.log)
+			r.requireBroken(err, 3)
+		}},
+		{"an entry that stands under another number is not accepted", func(r *rig) {
+			j := r.program()
+			s := r.write(j, r.log, 3)
+			r.Replace(r.log, 4, r.raw(r.log, 3))
+			_, err := j.Load(r.Context(), r.log)
+			r.requireBroken(err, 4)
+			_, err = j.Append(r.Context(), s, body(4), journal.Meta{})
+			r.requireBroken(err, 4)
 		}},
 		{"what is no entry is not accepted and not overwritten", func(r *rig) {
 			j := r.program()

@@ -76,12 +76,14 @@ func lostReplies() []testCase {
 		{"a read that hangs ends", func(r *rig) {
 			j := r.program()
 			r.write(j, r.log, 1)
-			remove := r.Break(Fault{Call: Get, Kind: Hang})
-			began := time.Now()
-			_, err := j.Load(r.Context(), r.log)
-			require.Equal(r, fault.Unknown, fault.Of(err))
-			require.Less(r, time.Since(began), time.Minute)
-			remove()
+			for _, call := range []Call{Get, List} {
+				remove := r.Break(Fault{Call: call, Kind: Hang})
+				began := time.Now()
+				_, err := j.Load(r.Context(), r.log)
+				require.Equal(r, fault.Unknown, fault.Of(err))
+				require.Less(r, time.Since(began), time.Minute)
+				remove()
+			}
 			require.Equal(r, uint64(1), r.load(j, r.log).Seq)
 		}},
 		{"a refusal is reported as what it is, and nothing was written", func(r *rig) {
@@ -137,6 +139,14 @@ func lostReplies() []testCase {
 			require.Equal(r, fault.Unknown, fault.Of(err))
 			remove()
 			r.sound(r.log, 2)
+		}},
+		{"an entry that can never be read leaves the outcome unknown, whoever wrote it", func(r *rig) {
+			a, b := r.program(), r.program()
+			s := r.write(a, r.log, 1)
+			r.append(b, s)
+			r.Break(Fault{Call: Get, Kind: Refuse, As: fault.Denied})
+			_, err := a.Append(r.Context(), s, body(2), journal.Meta{})
+			require.Equal(r, fault.Unknown, fault.Of(err))
 		}},
 	}
 }

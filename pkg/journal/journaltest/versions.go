@@ -51,6 +51,7 @@ func versions() []testCase {
 			r.Break(Fault{Call: Create, Kind: LoseReply, Times: 1})
 			_, err := j.Append(r.Context(), s, body(2), journal.Meta{})
 			require.ErrorIs(r, err, journal.ErrVersioned)
+			require.Equal(r, fault.Terminal, fault.Of(err), "that counts more than the unknown outcome")
 		}},
 		{"versions are noticed when a marker is put", func(r *rig) {
 			d := r.Open()
