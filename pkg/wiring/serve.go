@@ -1,0 +1,65 @@
+package wiring
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/aliyun/fc-runtime-go-sdk/fc"
+	"github.com/aliyun/fc-runtime-go-sdk/fccontext"
+
+	"github.com/replidesk/replidesk/pkg/config"
+)
+
+// A Handler is one function.
+type Handler interface {
+	Handle(ctx context.Context, event []byte) error
+}
+
+// Serve reads the configuration, builds a function once and serves it. It returns
+// only when the configuration is wrong: fc.StartHandler does not come back.
+func Serve(build func(*Desk) Handler, getenv func(string) string, out io.Writer) error {
+	f, err := NewFunction(build, getenv, out, nil)
+	if err != nil {
+		return err
+	}
+	fc.StartHandler(f)
+	return nil
+}
+
+// A Function joins a handler to the runtime of Function Compute.
+type Function struct {
+	desk    *Desk
+	handler Handler
+}
+
+// NewFunction builds a function. transport carries all requests; nil is the
+// network, or the local cloud that the configuration names.
+func NewFunction(build func(*Desk) Handler, getenv func(string) string, out io.Writer, transport http.RoundTripper) (*Function, error) {
+	c, err := config.Read(getenv)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: c.LogLevel})).With("function", getenv("FC_FUNCTION_NAME"), "instance", c.Instance)
+	d := New(c, &Credentials{}, transport, log)
+	return &Function{desk: d, handler: build(d)}, nil
+}
+
+// Invoke is one invocation. The result is always JSON null: nobody reads it.
+func (f *Function) Invoke(ctx context.Context, event []byte) (_ []byte, err error) {
+	defer guard(func(e error) { err = e })
+	fcc, ok := fccontext.FromContext(ctx)
+	if !ok {
+		return nil, fmt.Errorf("the invocation has no context of Function Compute")
+	}
+	k := fcc.Credentials
+	return []byte("null"), f.InvokeWith(ctx, event, k.AccessKeyId, k.AccessKeySecret, k.SecurityToken)
+}
+
+// InvokeWith is one invocation with the credentials that it came with.
+func (f *Function) InvokeWith(ctx context.Context, event []byte, id, secret, token string) error {
+	f.desk.Credentials.Set(id, secret, token)
+	return f.handler.Handle(ctx, event)
+}
