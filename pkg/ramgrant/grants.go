@@ -1,0 +1,112 @@
+package ramgrant
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/ram"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/sts"
+
+	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// custom is the type of policies that are not the cloud's own.
+const custom = "Custom"
+
+// Role reads a role. Its trust policy may be written in another form than it was
+// given. [fact 22]
+func (c *Client) Role(ctx context.Context, name string) (replication.RoleSeen, error) {
+	req, resp := ram.CreateGetRoleRequest(), ram.CreateGetRoleResponse()
+	req.RoleName = name
+	err := c.do(ctx, c.config.RAM, "GetRole", name, req, resp)
+	switch {
+	case fault.Of(err) == fault.NotFound:
+		return replication.RoleSeen{Is: replication.Missing}, nil
+	case err != nil:
+		return replication.RoleSeen{}, err
+	case resp.Role.RoleName != name:
+		return replication.RoleSeen{}, otherAnswer("GetRole", name, resp.RequestId)
+	}
+	return replication.RoleSeen{Is: replication.Exists, Trust: resp.Role.AssumeRolePolicyDocument}, nil
+}
+
+// Policy reads a custom policy with the document of its default version. [fact 22]
+func (c *Client) Policy(ctx context.Context, name string) (replication.PolicySeen, error) {
+	req, resp := ram.CreateGetPolicyRequest(), ram.CreateGetPolicyResponse()
+	req.PolicyName, req.PolicyType = name, custom
+	err := c.do(ctx, c.config.RAM, "GetPolicy", name, req, resp)
+	switch {
+	case fault.Of(err) == fault.NotFound:
+		return replication.PolicySeen{Is: replication.Missing}, nil
+	case err != nil:
+		return replication.PolicySeen{}, err
+	case resp.Policy.PolicyName != name:
+		return replication.PolicySeen{}, otherAnswer("GetPolicy", name, resp.RequestId)
+	}
+	return replication.PolicySeen{Is: replication.Exists, Document: resp.DefaultPolicyVersion.PolicyDocument}, nil
+}
+
+// Attached reports whether a custom policy is attached to a role. Nothing is
+// attached to a role that does not exist. The call has no pages: a role takes no
+// more policies than fit into one answer.
+func (c *Client) Attached(ctx context.Context, role, policy string) (replication.AttachmentSeen, error) {
+	req, resp := ram.CreateListPoliciesForRoleRequest(), ram.CreateListPoliciesForRoleResponse()
+	req.RoleName = role
+	err := c.do(ctx, c.config.RAM, "ListPoliciesForRole", role, req, resp)
+	switch {
+	case fault.Of(err) == fault.NotFound:
+		return replication.AttachmentSeen{}, nil
+	case err != nil:
+		return replication.AttachmentSeen{}, err
+	case resp.RequestId == "":
+		return replication.AttachmentSeen{}, otherAnswer("ListPoliciesForRole", role, "")
+	}
+	return replication.AttachmentSeen{Attached: slices.ContainsFunc(resp.Policies.Policy, func(p ram.Policy) bool {
+		return p.PolicyName == policy && p.PolicyType == custom
+	})}, nil
+}
+
+// CreateRole makes a role. One of that name that is there already is fault.Exists.
+func (c *Client) CreateRole(ctx context.Context, name, trust, description string) (requestID string, err error) {
+	req, resp := ram.CreateCreateRoleRequest(), ram.CreateCreateRoleResponse()
+	req.RoleName, req.AssumeRolePolicyDocument, req.Description = name, trust, description
+	err = c.do(ctx, c.config.RAM, "CreateRole", name, req, resp)
+	return resp.RequestId, err
+}
+
+// CreatePolicy makes a custom policy. One of that name that is there already is fault.Exists.
+func (c *Client) CreatePolicy(ctx context.Context, name, document, description string) (requestID string, err error) {
+	req, resp := ram.CreateCreatePolicyRequest(), ram.CreateCreatePolicyResponse()
+	req.PolicyName, req.PolicyDocument, req.Description = name, document, description
+	err = c.do(ctx, c.config.RAM, "CreatePolicy", name, req, resp)
+	return resp.RequestId, err
+}
+
+// Attach attaches a custom policy to a role. That it is attached already is fault.Exists.
+func (c *Client) Attach(ctx context.Context, role, policy string) (requestID string, err error) {
+	req, resp := ram.CreateAttachPolicyToRoleRequest(), ram.CreateAttachPolicyToRoleResponse()
+	req.RoleName, req.PolicyName, req.PolicyType = role, policy, custom
+	err = c.do(ctx, c.config.RAM, "AttachPolicyToRole", policy+" to "+role, req, resp)
+	return resp.RequestId, err
+}
+
+// CallerAccount returns the UID of the account that the access key belongs to. It
+// needs no permission.
+func (c *Client) CallerAccount(ctx context.Context) (uid string, err error) {
+	req, resp := sts.CreateGetCallerIdentityRequest(), sts.CreateGetCallerIdentityResponse()
+	if err := c.do(ctx, c.config.STS, "GetCallerIdentity", "", req, resp); err != nil {
+		return "", err
+	}
+	if resp.AccountId == "" {
+		return "", otherAnswer("GetCallerIdentity", "", resp.RequestId)
+	}
+	return resp.AccountId, nil
+}
+
+// otherAnswer is the fault of an answer that is not one to the call, such as an
+// empty one, which the SDK takes for a success.
+func otherAnswer(op, resource, requestID string) error {
+	return &fault.Error{Kind: fault.Retryable, Op: op, Resource: resource, RequestID: requestID, Err: errors.New("the answer does not show what was asked for")}
+}
