@@ -20,9 +20,9 @@ type row struct {
 	source string
 }
 
-// kinds is every code that these calls can meet and that is not simply retryable.
-// Anything else goes by its HTTP status, see classify.
-var kinds = table([]row{
+// rows is every code that these calls can meet and that says more than its HTTP
+// status does. Anything else goes by the status, see serviceKind.
+var rows = []row{
 	{"FileAlreadyExists", fault.Exists, "PutObject, x-oss-forbid-overwrite; HTTP status code 409"},
 	{"NoSuchKey", fault.NotFound, "GetObject; HTTP status code 404"},
 
@@ -63,7 +63,9 @@ var kinds = table([]row{
 	{"FileImmutable", fault.Terminal, "HTTP status code 409: a retention policy protects the object"},
 	{"InvalidObjectState", fault.Terminal, "HTTP 403 errors: the object was archived"},
 	{"NotImplemented", fault.Terminal, "HTTP status code 501"},
-})
+}
+
+var kinds = table(rows)
 
 func table(rows []row) map[string]fault.Kind {
 	m := make(map[string]fault.Kind, len(rows))

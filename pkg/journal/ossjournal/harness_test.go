@@ -26,14 +26,16 @@ const (
 // A harness is a state bucket in a local cloud.
 type harness struct {
 	t     *testing.T
+	owner string // account id
 	cloud *emulator.Cloud
+	key   world.AccessKey
 	admin *oss.Client // what somebody with too many rights would use
 	wrap  func(ossjournal.Client) ossjournal.Client
 }
 
 func newHarness(t *testing.T, wrap func(ossjournal.Client) ossjournal.Client) *harness {
 	cloud, accounts := emulator.Ready(world.Options{})
-	h := &harness{t: t, cloud: cloud, wrap: wrap}
+	h := &harness{t: t, cloud: cloud, wrap: wrap, owner: accounts.A.UID, key: accounts.A.User}
 	h.admin = h.client(accounts.A.User)
 	_, err := h.admin.PutBucket(context.Background(), &oss.PutBucketRequest{Bucket: oss.Ptr(bucket), Acl: oss.BucketACLPrivate})
 	require.NoError(t, err)
@@ -42,9 +44,20 @@ func newHarness(t *testing.T, wrap func(ossjournal.Client) ossjournal.Client) *h
 }
 
 func (h *harness) client(key world.AccessKey) *oss.Client {
+	return clientOf(key, h.cloud.Transport())
+}
+
+// clientOver is the administrator's client with another way to the cloud.
+func (h *harness) clientOver(way http.RoundTripper) *oss.Client { return clientOf(h.key, way) }
+
+func clientOf(key world.AccessKey, way http.RoundTripper) *oss.Client {
 	return oss.NewClient(oss.LoadDefaultConfig().WithRegion(region).
 		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(key.ID, key.Secret, key.Token)).
-		WithHttpClient(&http.Client{Transport: h.cloud.Transport()}))
+		WithHttpClient(&http.Client{Transport: way}))
+}
+
+func (h *harness) throttle() {
+	h.cloud.World.Break(world.Fault{Service: "oss", Kind: world.FaultThrottle})
 }
 
 func (h *harness) encrypt(algorithm string) {
