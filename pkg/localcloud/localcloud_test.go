@@ -1,0 +1,182 @@
+package localcloud_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/replidesk/replidesk/deploy"
+	"github.com/replidesk/replidesk/pkg/config"
+	"github.com/replidesk/replidesk/pkg/emulator/world"
+	"github.com/replidesk/replidesk/pkg/localcloud"
+)
+
+// functions holds the built functions of this test run.
+var functions string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "localcloud")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			err = localcloud.Build(context.Background(), dir)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		functions = dir
+		return m.Run()
+	}())
+}
+
+// A safeBuffer is a log that several goroutines write to.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func start(t *testing.T, opt localcloud.Options) (*localcloud.Cloud, *safeBuffer) {
+	t.Helper()
+	log := &safeBuffer{}
+	opt.FunctionsDir, opt.Log = functions, log
+	c, err := localcloud.Start(t.Context(), opt)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	return c, log
+}
+
+func queue(t *testing.T, c *localcloud.Cloud, q config.Queue) world.QueueInfo {
+	t.Helper()
+	info, err := c.World().QueueStats(localcloud.Region, c.A.UID, c.Config.QueueName(q))
+	require.NoError(t, err)
+	return info
+}
+
+func TestATicketIsAnsweredByTheRealFunction(t *testing.T) {
+	c, _ := start(t, localcloud.Options{Speed: 1000, Pace: 1000})
+	_, err := c.World().QueueSend(localcloud.Region, c.A.UID, c.Config.QueueName(config.QueueRequests), `{"id":"CHG-1"}`, -1)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return queue(t, c, config.QueueResults).Active == 1 }, 30*time.Second, 20*time.Millisecond,
+		"the refusal is on the results queue")
+	require.Equal(t, 1, queue(t, c, config.QueueDead).Active, "the bad ticket is buried")
+	require.Equal(t, 1, c.Stats("provision").Invocations)
+	require.Zero(t, c.Stats("provision").Errors)
+	require.True(t, c.KillFunction("provision"))
+	require.False(t, c.KillFunction("verify"), "nobody has woken it yet")
+}
+
+func TestTheTimerCallsProgress(t *testing.T) {
+	c, log := start(t, localcloud.Options{Speed: 1000, Pace: 1000, Tick: time.Second})
+	require.Eventually(t, func() bool { return c.Stats("progress").Invocations > 0 }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("replidesk-progress | ")) }, 10*time.Second, 20*time.Millisecond,
+		"what functions write is logged with their names")
+}
+
+func TestEverythingIsThereBeforeTheFirstTicket(t *testing.T) {
+	c, _ := start(t, localcloud.Options{Speed: 1000, Seed: 7})
+	require.Equal(t, c.A.UID, c.Config.Account)
+	require.Equal(t, c.URL, c.Config.Endpoint)
+
+	b, e := c.World().Bucket(c.Config.StateBucket)
+	require.Nil(t, e)
+	require.Equal(t, c.A.UID, b.Owner)
+	require.Empty(t, b.Versioning, "a journal can only be kept in a bucket that never had versions")
+	require.Equal(t, "AES256", b.Encryption.Algorithm)
+	for _, q := range config.Queues() {
+		require.Equal(t, 7*24*3600, queue(t, c, q).Attributes.MessageRetentionPeriod, "of %s", q)
+	}
+	for _, f := range deploy.Functions() {
+		name := localcloud.FunctionName(f)
+		want, err := deploy.RolePolicy(f, c.Config.StateBucket, c.Config.QueuePrefix)
+		require.NoError(t, err)
+		got, ok, e := c.World().GetPolicyVersion(c.A.UID, "Custom", name, "v1", world.View{})
+		require.Nil(t, e)
+		require.True(t, ok)
+		require.JSONEq(t, string(want), string(got.Document), "the function has the rights that are deployed and no others")
+		attached, e := c.World().ListPoliciesForRole(c.A.UID, name, world.View{})
+		require.Nil(t, e)
+		require.Len(t, attached, 1)
+	}
+	env := map[string]string{}
+	for _, v := range c.Environment() {
+		require.NotContains(t, env, v.Name)
+		env[v.Name] = v.Value
+	}
+	read, err := config.Read(func(name string) string { return env[name] })
+	require.NoError(t, err)
+	require.Equal(t, c.Config, read, "a client that reads the environment has the settings of the functions")
+	require.Equal(t, c.B.User.Secret, env["LOCAL_ACCOUNT_B_ACCESS_KEY_SECRET"])
+}
+
+func TestACloudEndsOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err := localcloud.Start(ctx, localcloud.Options{FunctionsDir: functions, Speed: 1000})
+	require.NoError(t, err)
+	cancel()
+	c.Close()
+	c.Close()
+	_, err = http.Get(c.URL)
+	require.Error(t, err)
+}
+
+func TestTheFunctionsMustBeBuilt(t *testing.T) {
+	_, err := localcloud.Start(t.Context(), localcloud.Options{FunctionsDir: t.TempDir()})
+	require.ErrorIs(t, err, localcloud.ErrNotBuilt)
+}
+
+func TestTheListenAddressMustBeLoopback(t *testing.T) {
+	_, err := localcloud.Start(t.Context(), localcloud.Options{FunctionsDir: functions, Listen: "0.0.0.0:0"})
+	require.ErrorContains(t, err, "loopback")
+}
+
+func TestTheManagementNeedsItsToken(t *testing.T) {
+	c, _ := start(t, localcloud.Options{Speed: 1000, ManagementToken: "of this test"})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.URL+"/_cloud/queues", nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer of this test")
+	resp, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	var got struct{ Queues []struct{ Name string } }
+	require.NoError(t, json.Unmarshal(body, &got))
+	require.Len(t, got.Queues, len(config.Queues()))
+}
+
+// TestTheTriggersAreThoseOfTheDeployment holds the constants of this package to s.yaml.
+func TestTheTriggersAreThoseOfTheDeployment(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "..", "s.yaml"))
+	require.NoError(t, err)
+	for _, want := range localcloud.Deployed() {
+		require.Contains(t, string(b), want)
+	}
+}
