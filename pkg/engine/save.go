@@ -89,27 +89,31 @@ func (s *session) handOver(ctx context.Context) error {
 // rest saves the end. The marker of the watch stands before the entry that starts
 // it; the marker of the open job goes after the last.
 func (s *session) rest(ctx context.Context) error {
-	if s.job.Phase == replication.PhaseWatching {
-		if err := s.e.Marks.Watch(ctx, s.job.ID, s.snap.Seq+1); err != nil {
-			return fmt.Errorf("mark the watch of %s: %w", s.job.ID, err)
-		}
-	}
-	s.job.Due, s.job.CheckBy = time.Time{}, s.now().Add(grace)
-	if s.ended() { // only the outbox of an end was left: send what is still in it
+	if s.ended() { // only results of the end are left: a worker died before it had sent them
 		s.send(ctx)
-	} else if err := s.save(ctx); err != nil {
+	} else if err := s.saveEnd(ctx); err != nil {
 		return err
 	}
 	if len(s.job.Outbox) > 0 {
 		return s.wake(ctx, s.e.Owner, grace)
 	}
 	// A job is not at rest before its outbox is empty in the journal too.
-	s.job.CheckBy = time.Time{}
+	s.job.Due, s.job.CheckBy = time.Time{}, time.Time{}
 	if err := s.save(ctx); err != nil {
 		return err
 	}
-	s.log.Info("at rest", "phase", s.job.Phase, "reason", s.job.Reason, "rev", s.snap.Seq)
+	s.log.Info("at rest", "phase", s.job.Phase, "reason", s.job.Reason, "rev", s.snap.Seq, "anchor", s.snap.Anchor().String())
 	return s.e.Marks.Close(ctx, s.job.ID, s.snap.Seq)
+}
+
+func (s *session) saveEnd(ctx context.Context) error {
+	if s.job.Phase == replication.PhaseWatching {
+		if err := s.e.Marks.Watch(ctx, s.job.ID, s.snap.Seq+1); err != nil {
+			return fmt.Errorf("mark the watch of %s: %w", s.job.ID, err)
+		}
+	}
+	s.job.Due, s.job.CheckBy = time.Time{}, s.now().Add(grace)
+	return s.save(ctx)
 }
 
 // ended reports whether the newest entry is this end already.
