@@ -3,40 +3,55 @@ package replication
 import (
 	"crypto/sha256"
 	"fmt"
+	"hash/crc64"
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 )
 
 // canaryFolder is part of the key of every object of our own.
 const canaryFolder = ".replidesk/"
 
+// maxKeyBytes is the longest key of an object, in UTF-8.
+const maxKeyBytes = 1023
+
 // CanaryKey returns the key of the canary of a job: in the scope of its rule,
-// under the first prefix.
-func CanaryKey(r Request) string {
-	prefix := ""
-	if len(r.Objects.Prefixes) > 0 {
-		prefix = r.Objects.Prefixes[0]
+// under the first prefix that leaves room for it.
+func CanaryKey(r Request) string { return roomiest(r) + canaryName(r) }
+
+func canaryName(r Request) string  { return canaryFolder + r.ID + "/canary" }
+func outsideName(r Request) string { return canaryFolder + r.ID + "/outside" }
+
+// roomiest returns the first prefix under which the canary's name fits, or the
+// first; without prefixes "".
+func roomiest(r Request) string {
+	for _, p := range r.Objects.Prefixes {
+		if len(p)+len(canaryName(r)) <= maxKeyBytes {
+			return p
+		}
 	}
-	return prefix + canaryFolder + r.ID + "/canary"
+	if len(r.Objects.Prefixes) > 0 {
+		return r.Objects.Prefixes[0]
+	}
+	return ""
 }
 
 // OutsideKey returns a key just outside the scope of the rule: the longest
-// beginning of a prefix that no prefix matches. It is "" when every key is in scope.
+// beginning of the canary's prefix that no prefix matches. It is "" when every key
+// that we would choose is in scope.
 func OutsideKey(r Request) string {
-	if len(r.Objects.Prefixes) == 0 {
-		return ""
-	}
 	inScope := func(key string) bool {
 		for _, p := range r.Objects.Prefixes {
 			if strings.HasPrefix(key, p) {
 				return true
 			}
 		}
-		return false
+		return len(r.Objects.Prefixes) == 0
 	}
-	runes := []rune(r.Objects.Prefixes[0])
+	runes := []rune(roomiest(r))
 	for n := len(runes) - 1; n >= 0; n-- {
-		if key := string(runes[:n]) + canaryFolder + r.ID + "/outside"; !inScope(key) {
+		if key := string(runes[:n]) + outsideName(r); len(key) <= maxKeyBytes && !inScope(key) {
 			return key
 		}
 	}
@@ -64,8 +79,40 @@ func outside(r Request) Canary {
 	}
 }
 
-// same reports whether the copy has the content and metadata of the original.
-// There is no per-object replication status to ask for. [fact 12] [fact 35]
-func same(original, replica ObjectSeen) bool {
-	return original.CRC64 == replica.CRC64 && original.Size == replica.Size && original.ETag == replica.ETag && maps.Equal(original.Meta, replica.Meta)
+// stored returns the canary as OSS said that it stored it. What the answer left out
+// is known: we wrote it.
+func stored(o *ObjectSeen, c Canary) *ObjectSeen {
+	s := ObjectSeen{Is: Exists}
+	if o != nil {
+		s = *o
+	}
+	s.Size, s.Meta = int64(len(c.Content)), c.Meta
+	s.CRC64 = strconv.FormatUint(crc64.Checksum([]byte(c.Content), crc64.MakeTable(crc64.ECMA)), 10)
+	return &s
+}
+
+// copyDiffers compares content and metadata of a copy with those of its original
+// and returns what differs, or "". There is no per-object replication status to ask
+// for. [fact 12] [fact 35] An ETag that one side does not show is not compared.
+func copyDiffers(original, replica ObjectSeen) string {
+	var d []string
+	differ := func(what, was, is string) {
+		if was != is {
+			d = append(d, fmt.Sprintf("its %s is %s, written was %s", what, shown(is), shown(was)))
+		}
+	}
+	differ("CRC-64", original.CRC64, replica.CRC64)
+	differ("size", strconv.FormatInt(original.Size, 10), strconv.FormatInt(replica.Size, 10))
+	if original.ETag != "" && replica.ETag != "" {
+		differ("ETag", original.ETag, replica.ETag)
+	}
+	for _, name := range slices.Sorted(maps.Keys(original.Meta)) {
+		differ("metadata "+name, original.Meta[name], replica.Meta[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(replica.Meta)) {
+		if _, ours := original.Meta[name]; !ours {
+			differ("metadata "+name, "", replica.Meta[name])
+		}
+	}
+	return strings.Join(d, "; ")
 }

@@ -43,6 +43,14 @@ var checks = []check{
 	},
 }
 
+// orNone words what causeOf returned.
+func orNone(_ Reason, message string) string {
+	if message == "" {
+		return "no check names a cause"
+	}
+	return message
+}
+
 // causeOf returns the first cause that the checks name, or "".
 func causeOf(j *Job, s Seen) (Reason, string) {
 	for _, c := range checks {

@@ -13,6 +13,7 @@ func decideReceived(j *Job, v View) Step { return next(j, PhasePreflight, v) }
 func decidePreflight(j *Job, v View) Step {
 	r := j.Request
 	if o := j.Last; o != nil && o.Effect == EffectClaimPair && o.Owner != "" && o.Owner != j.ID {
+		j.Made.PairAsked = false
 		return reject(j, ReasonPairOwned, fmt.Sprintf("job %s replicates %s to %s already", o.Owner, r.Source.Bucket, r.Destination.Bucket), v)
 	}
 	if !j.Made.Pair.IsZero() {
@@ -43,18 +44,19 @@ func decidePreflight(j *Job, v View) Step {
 		if g.Status != RuleClosing {
 			return reject(j, ReasonRuleExists, fmt.Sprintf("rule %s of %s has this destination already (%s)", g.ID, r.Source.Bucket, g.Status), v)
 		}
-		if v.Now.Sub(j.Since) > ClosingLost {
-			return reject(j, ReasonRuleExists, fmt.Sprintf("rule %s is still closing after %s", g.ID, ClosingLost), v)
+		lost := j.Since.Add(ClosingLost)
+		if !v.Now.Before(lost) {
+			return reject(j, ReasonRuleExists, fmt.Sprintf("rule %s is still closing after %s", g.ID, shortDuration(ClosingLost)), v)
 		}
-		return wait(j, ReasonRuleClosing, fmt.Sprintf("rule %s of %s is being removed", g.ID, r.Source.Bucket), v.after(closingEvery))
+		return wait(j, ReasonRuleClosing, fmt.Sprintf("rule %s of %s is being removed", g.ID, r.Source.Bucket), v.growing(j.Since, closingEvery, slowest, lost))
 	}
-	j.Made.NoRule = true
+	j.Made.NoRule, j.Made.PairAsked = v.Now, true
 	return Step{Effect: &Effect{Kind: EffectClaimPair}}
 }
 
 func settlePreflight(j *Job, o Outcome, v View) {
 	if o.Result == ResultDone && o.Owner == j.ID {
-		j.Made.Pair = v.Now
+		j.Made.Pair, j.Made.PairAsked = v.Now, false
 	}
 }
 

@@ -8,26 +8,35 @@ import (
 
 // A proofRow is one step of the proof.
 type proofRow struct {
-	step VerifyStep
 	look Look // read before deciding
 	do   func(j *Job, v View) Step
 }
 
-// proof has a row for each step, in order. A step is done when it calls advance.
+// proof has a row for each step. A step is done when it calls advance.
 var proof = map[VerifyStep]proofRow{
-	StepPut:       {StepPut, 0, func(j *Job, _ View) Step { c := canary(j.Request, 1); return object(EffectPutCanary, c) }},
-	StepOutside:   {StepOutside, 0, func(j *Job, _ View) Step { c := outside(j.Request); return object(EffectPutOutside, c) }},
-	StepArrive:    {StepArrive, LookCanary, awaitFirst},
-	StepOverwrite: {StepOverwrite, 0, func(j *Job, _ View) Step { c := canary(j.Request, 2); return object(EffectOverwrite, c) }},
-	StepArrive2:   {StepArrive2, LookCanary, awaitSecond},
-	StepDelete:    {StepDelete, 0, func(j *Job, _ View) Step { c := Canary{Key: j.Verification.Key}; return object(EffectDelete, c) }},
-	StepDeleted:   {StepDeleted, LookCanary | LookProgress, awaitDeletion},
-	StepScope:     {StepScope, LookOutside, checkScope},
-	StepCleanUp:   {StepCleanUp, 0, cleanUp},
-	StepWatermark: {StepWatermark, LookProgress, awaitWatermark},
+	StepPut:       {0, func(j *Job, _ View) Step { return object(EffectPutCanary, canary(j.Request, 1)) }},
+	StepOutside:   {0, func(j *Job, _ View) Step { return object(EffectPutOutside, outside(j.Request)) }},
+	StepArrive:    {LookCanary, awaitFirst},
+	StepOverwrite: {0, func(j *Job, _ View) Step { return object(EffectOverwrite, canary(j.Request, 2)) }},
+	StepArrive2:   {LookCanary, awaitSecond},
+	StepDelete:    {0, func(j *Job, _ View) Step { return object(EffectDelete, Canary{Key: j.Verification.Key}) }},
+	StepDeleted:   {LookCanary | LookProgress, awaitDeletion},
+	StepScope:     {LookOutside, checkScope},
+	StepCleanUp: {0, func(j *Job, _ View) Step {
+		return Step{Effect: &Effect{Kind: EffectCleanUp, Keys: j.Verification.keys()}}
+	}},
+	StepWatermark: {LookProgress, awaitWatermark},
 }
 
 func object(k EffectKind, c Canary) Step { return Step{Effect: &Effect{Kind: k, Object: &c}} }
+
+// keys returns the keys of the objects of our own at the source.
+func (p *Verification) keys() []string {
+	if p.OutsideKey == "" {
+		return []string{p.Key}
+	}
+	return []string{p.Key, p.OutsideKey}
+}
 
 // decideVerifying carries the proof one step further.
 func decideVerifying(j *Job, v View) Step {
@@ -38,7 +47,7 @@ func decideVerifying(j *Job, v View) Step {
 		}
 	}
 	if j.Evidence != nil {
-		return verified(j, ReasonVerified, v)
+		return verified(j, v)
 	}
 	row, ok := proof[j.Verification.Step]
 	if !ok {
@@ -56,11 +65,10 @@ func settleVerifying(j *Job, o Outcome, v View) {
 	if o.Result != ResultDone {
 		return
 	}
-	j.Unsure = false
 	p := j.Verification
 	switch o.Effect {
 	case EffectPutCanary:
-		p.First, p.Written = o.Object, v.Now
+		p.First, p.Written = stored(o.Object, canary(j.Request, 1)), v.Now
 		if p.OutsideKey == "" {
 			advance(p, StepArrive, v)
 		} else {
@@ -69,13 +77,13 @@ func settleVerifying(j *Job, o Outcome, v View) {
 	case EffectPutOutside:
 		advance(p, StepArrive, v)
 	case EffectOverwrite:
-		p.Second, p.Written = o.Object, v.Now
+		p.Second, p.Written = stored(o.Object, canary(j.Request, 2)), v.Now
 		advance(p, StepArrive2, v)
 	case EffectDelete:
 		p.Written = v.Now
 		advance(p, StepDeleted, v)
 	case EffectCleanUp:
-		conclude(j, o, v)
+		conclude(j, o.LeftOver, v)
 	}
 }
 
@@ -83,23 +91,19 @@ func advance(p *Verification, s VerifyStep, v View) {
 	p.Step, p.Since, p.ReportedLate = s, v.Now, false
 }
 
-// pause is how long to wait before the next look for something on its way: a
-// quarter of the time waited so far, within limits.
-func pause(since time.Time, v View) time.Time {
-	waited := v.Now.Sub(since)
-	if v.Pace > 0 { // v.after divides by the pace again
-		waited = time.Duration(float64(waited) * v.Pace)
-	}
-	return v.after(min(max(waited/4, canaryMin), canaryMax))
+// pause returns when to look again for what was written last: not past the time
+// at which it is late, or lost.
+func (p *Verification) pause(v View) time.Time {
+	return v.growing(p.Written, canaryMin, slowest, p.Written.Add(CanaryLate), p.Written.Add(CanaryLost))
 }
 
 func awaitFirst(j *Job, v View) Step {
 	p, c := j.Verification, v.Seen.Canary
-	switch {
-	case c.Is != Exists:
+	if c.Is != Exists {
 		return underway(j, ReasonCanaryLost, "the canary "+p.Key, v)
-	case !same(*p.First, *c):
-		return differs(j, *p.First, *c, v)
+	}
+	if d := copyDiffers(*p.First, *c); d != "" {
+		return fail(j, ReasonCanaryDiffers, fmt.Sprintf("%s arrived, but %s", p.Key, d), v)
 	}
 	p.Seconds = v.Now.Sub(p.Written).Seconds()
 	advance(p, StepOverwrite, v)
@@ -108,11 +112,11 @@ func awaitFirst(j *Job, v View) Step {
 
 func awaitSecond(j *Job, v View) Step {
 	p, c := j.Verification, v.Seen.Canary
-	switch {
-	case c.Is != Exists || same(*p.First, *c):
+	if c.Is != Exists || copyDiffers(*p.First, *c) == "" {
 		return underway(j, ReasonCanaryLost, "the overwritten canary "+p.Key, v)
-	case !same(*p.Second, *c):
-		return differs(j, *p.Second, *c, v)
+	}
+	if d := copyDiffers(*p.Second, *c); d != "" {
+		return fail(j, ReasonCanaryDiffers, fmt.Sprintf("%s was overwritten, but %s", p.Key, d), v)
 	}
 	p.Overwrite = v.Now.Sub(p.Written).Seconds()
 	advance(p, StepDelete, v)
@@ -123,25 +127,28 @@ func awaitSecond(j *Job, v View) Step {
 // the destination that rule and versioning promise, or until enough has been
 // copied since to know that it has none. [fact 13]
 func awaitDeletion(j *Job, v View) Step {
-	p := j.Verification
-	gone := v.Seen.Canary.Is != Exists
+	p, c, g := j.Verification, v.Seen.Canary, v.Seen.Progress
+	gone := c.Is != Exists
 	goes := j.Versioned || j.Request.ReplicateDeletes
+	if g.Is == Missing || g.Status == RuleClosing { // without the rule nothing follows from what is seen
+		return vanished(j, v)
+	}
+	j.Rule.Gone = time.Time{}
 	switch {
 	case goes && !gone:
 		return underway(j, ReasonDeletionDiffers, "the deletion of "+p.Key, v)
 	case !goes && gone:
 		return fail(j, ReasonDeletionDiffers, fmt.Sprintf("%s was deleted at the destination although the rule does not replicate deletions", p.Key), v)
-	case goes && j.Versioned:
+	case goes && c.Hidden:
 		p.Deletion = "the delete marker arrived and hides the copy"
 	case goes:
 		p.Deletion = "the deletion removed the copy"
 	default:
 		// Nothing tells that something will not come. The watermark past the
 		// deletion says so; on an idle bucket it may stand still, then time does.
-		past := v.Seen.Progress.Watermark.After(p.Written)
 		enough := max(settle, time.Duration(3*p.Seconds*float64(time.Second)))
-		if quiet := p.Written.Add(v.after(enough).Sub(v.Now)); !past && v.Now.Before(quiet) {
-			return wait(j, ReasonCanaryUnderway, "whether the deletion of "+p.Key+" stays at the source", pause(p.Written, v))
+		if quiet := p.Written.Add(v.paced(enough)); !g.Watermark.After(p.Written) && v.Now.Before(quiet) {
+			return wait(j, ReasonCanaryUnderway, "whether the deletion of "+p.Key+" stays at the source", v.by(p.pause(v), quiet))
 		}
 		p.Deletion = "the deletion stayed at the source"
 	}
@@ -155,63 +162,51 @@ func awaitDeletion(j *Job, v View) Step {
 
 func checkScope(j *Job, v View) Step {
 	p := j.Verification
-	if v.Seen.Outside.Is == Exists {
-		j.Ending = &Ending{Phase: PhaseFailed, Reason: ReasonOutOfScope, Message: fmt.Sprintf("%s arrived although no prefix of the rule matches it", p.OutsideKey)}
-		return next(j, PhaseUndoing, v)
+	if v.Seen.Outside.Is == Exists || v.Seen.Outside.Hidden {
+		return undo(j, ReasonOutOfScope, fmt.Sprintf("%s arrived although no prefix of the rule matches it", p.OutsideKey), v)
 	}
 	advance(p, StepCleanUp, v)
 	return again(j)
 }
 
-func cleanUp(j *Job, _ View) Step {
-	keys := []string{j.Verification.Key}
-	if k := j.Verification.OutsideKey; k != "" {
-		keys = append(keys, k)
-	}
-	return Step{Effect: &Effect{Kind: EffectCleanUp, Keys: keys}}
-}
-
 // again decides anew in the same phase, with nothing seen.
 func again(j *Job) Step { return Step{Next: j.Phase} }
-
-func differs(j *Job, original, copied ObjectSeen, v View) Step {
-	return fail(j, ReasonCanaryDiffers, fmt.Sprintf("%s arrived with crc64 %s, %d bytes and %d metadata entries; written were crc64 %s, %d bytes and %d metadata entries",
-		j.Verification.Key, copied.CRC64, copied.Size, len(copied.Meta), original.CRC64, original.Size, len(original.Meta)), v)
-}
 
 // underway waits for something that is on its way; late, it looks for the cause.
 func underway(j *Job, lost Reason, what string, v View) Step {
 	p := j.Verification
 	waited := v.Now.Sub(p.Written)
 	if waited < CanaryLate {
-		return wait(j, ReasonCanaryUnderway, what+" is on its way", pause(p.Written, v))
+		j.Rule.Gone = time.Time{}
+		return wait(j, ReasonCanaryUnderway, what+" is on its way", p.pause(v))
 	}
 	if !v.Seen.Has(causes) {
 		return Step{Look: causes}
 	}
 	cause, message := causeOf(j, v.Seen)
-	if cause != ReasonRuleVanished {
-		j.Rule.Gone = time.Time{}
-	}
-	switch {
-	case cause == ReasonRuleVanished:
+	if cause == ReasonRuleVanished {
 		return vanished(j, v)
-	case waited >= CanaryLost:
-		if message == "" {
-			message = "no check names a cause"
+	}
+	j.Rule.Gone = time.Time{}
+	if waited >= CanaryLost {
+		return fail(j, lost, fmt.Sprintf("%s has not arrived within %s; %s", what, shortDuration(CanaryLost), orNone(cause, message)), v)
+	}
+	late := fmt.Sprintf("%s has not arrived after %s; %s", what, shortDuration(CanaryLate), orNone(cause, message))
+	switch cause {
+	case "":
+		if !p.ReportedLate {
+			p.ReportedLate = true
+			j.emit(EventBlocked, ReasonCanaryLate, late, v.Now)
 		}
-		return fail(j, lost, fmt.Sprintf("%s has not arrived within %s; %s", what, CanaryLost, message), v)
-	case cause == ReasonStarting:
-		return wait(j, cause, message, v.after(startEvery))
-	case cause != "":
-		return block(j, cause, fmt.Sprintf("%s has not arrived after %s; %s", what, CanaryLate, message), v)
+		return wait(j, ReasonCanaryLate, late, p.pause(v))
+	case ReasonStarting: // nobody has to do anything about it
+		return wait(j, cause, late, p.pause(v))
 	}
-	if !p.ReportedLate {
-		p.ReportedLate = true
-		j.emit(EventBlocked, ReasonCanaryLate, fmt.Sprintf("%s has not arrived after %s; no check names a cause", what, CanaryLate), v.Now)
+	s := block(j, cause, late, v)
+	if j.Block != nil {
+		j.Block.Next = v.by(j.Block.Next, p.Written.Add(CanaryLost))
 	}
-	j.Block = nil
-	return wait(j, ReasonCanaryLate, what+" is late; no check names a cause", pause(p.Written, v))
+	return s
 }
 
 // awaitWatermark waits until the watermark has moved: all the evidence there is
@@ -226,46 +221,47 @@ func awaitWatermark(j *Job, v View) Step {
 		p.Written = v.Now
 	}
 	switch {
-	case p.Watermark.IsZero() && !g.Watermark.IsZero():
+	case p.Watermark.IsZero():
 		p.Watermark = g.Watermark
-	case g.Watermark.After(p.Watermark) && !p.Watermark.IsZero():
-		j.Evidence = &Evidence{By: "watermark", At: v.Now, Watermark: g.Watermark}
-		return verified(j, ReasonVerifiedNoCanary, v)
+	case g.Watermark.After(p.Watermark):
+		j.Evidence = &Evidence{By: "watermark", At: v.Now, WatermarkBefore: p.Watermark, Watermark: g.Watermark}
+		return verified(j, v)
 	}
-	waited := v.Now.Sub(p.Written)
-	if waited < CanaryLate {
-		return wait(j, ReasonCanaryUnderway, "the watermark is waited for; the ticket declined the canary", pause(p.Written, v))
+	if v.Now.Sub(p.Written) < CanaryLate {
+		return wait(j, ReasonCanaryUnderway, "the watermark is waited for; the ticket declined the canary", p.pause(v))
 	}
 	if !v.Seen.Has(causes) {
 		return Step{Look: causes}
 	}
-	cause, message := causeOf(j, v.Seen)
-	switch {
-	case cause == ReasonRuleVanished:
-		return vanished(j, v)
-	case cause == "":
-		cause, message = ReasonWatermarkStands, "the watermark has not moved for "+CanaryLate.String()
+	stands := "the watermark has not moved for " + shortDuration(CanaryLate)
+	switch cause, message := causeOf(j, v.Seen); cause {
+	case ReasonStarting:
+		return wait(j, cause, stands+"; "+message, p.pause(v))
+	case "":
+		return block(j, ReasonWatermarkStands, stands+"; "+orNone(cause, message), v)
+	default:
+		return block(j, cause, stands+"; "+message, v)
 	}
-	return block(j, cause, message, v)
 }
 
-// conclude writes the evidence when the objects of our own are cleaned up.
-func conclude(j *Job, o Outcome, v View) {
+// conclude writes the evidence when the objects of our own are cleaned up but for
+// the keys left at the source.
+func conclude(j *Job, left []string, v View) {
 	p := j.Verification
 	e := &Evidence{By: "canary", At: v.Now, Key: p.Key, CRC64: p.First.CRC64, Seconds: p.Seconds, OverwriteSeconds: p.Overwrite, Deletion: p.Deletion}
 	e.Outside = "not checked: every key is in scope"
 	if p.OutsideKey != "" {
 		e.Outside = p.OutsideKey + " did not arrive"
 	}
-	for _, k := range o.LeftOver {
+	for _, k := range left {
 		e.LeftBehind = append(e.LeftBehind, j.Request.Source.Bucket+"/"+k)
 	}
-	// Nothing is deleted at the destination but by the rule itself.
-	if !j.Request.ReplicateDeletes {
-		at := j.Request.Destination.Bucket + "/" + p.Key
-		if j.Versioned {
-			at += " (two versions behind a delete marker)"
-		}
+	// Nothing is deleted at the destination but by the rule itself. [fact 13]
+	at := j.Request.Destination.Bucket + "/" + p.Key
+	switch {
+	case j.Versioned && (!j.Request.ReplicateDeletes || len(left) > 0):
+		e.LeftBehind = append(e.LeftBehind, at+" (its versions behind a delete marker)")
+	case !j.Versioned && !j.Request.ReplicateDeletes:
 		e.LeftBehind = append(e.LeftBehind, at)
 	}
 	j.Evidence = e
@@ -273,7 +269,7 @@ func conclude(j *Job, o Outcome, v View) {
 
 // verified hands the pair to the watch. After a take-over the rule is looked at
 // once more.
-func verified(j *Job, r Reason, v View) Step {
+func verified(j *Job, v View) Step {
 	if j.TakenOver {
 		if !v.Seen.Has(LookRules) {
 			return Step{Look: LookRules}
@@ -283,13 +279,19 @@ func verified(j *Job, r Reason, v View) Step {
 			return vanished(j, v)
 		}
 		if d := RuleFor(j.Request).Differences(g); len(d) > 0 {
-			j.Ending = &Ending{Phase: PhaseFailed, Reason: ReasonRuleDiffers, Message: fmt.Sprintf("rule %s is not the one that was asked for: %s", g.ID, strings.Join(d, "; "))}
-			return next(j, PhaseUndoing, v)
+			return undo(j, ReasonRuleDiffers, fmt.Sprintf("rule %s is not the one that was asked for: %s", g.ID, strings.Join(d, "; ")), v)
 		}
 	}
-	j.enter(PhaseWatching, v.Now)
-	j.Block, j.Failures, j.Unsure = nil, 0, false
-	j.Reason, j.Message = r, r.Meaning()
-	j.emit(EventVerified, r, r.Meaning(), v.Now)
+	reason := ReasonVerified
+	if j.Evidence.By == "watermark" {
+		reason = ReasonVerifiedNoCanary
+	}
+	message := reason.Meaning()
+	if left := j.Evidence.LeftBehind; len(left) > 0 {
+		message += "; left behind: " + strings.Join(left, ", ")
+	}
+	next(j, PhaseWatching, v)
+	j.Reason, j.Message = reason, message
+	j.emit(EventVerified, reason, message, v.Now)
 	return Step{Next: PhaseWatching}
 }

@@ -24,7 +24,7 @@ func Diagram() string {
 		}
 	}
 	b.WriteString("    releasing --> failed\n```\n\n")
-	b.WriteString("Every phase that somebody owns can also go to `blocked`, which goes back to where it came from, and end in\n`failed`; once the pair is claimed and no rule stands, that end leads through `releasing`.\n\n")
+	b.WriteString("Every phase that somebody owns can also go to `blocked`, which goes back to where it came from, and end in\n`failed`; once the pair is claimed, that end leads through `releasing`, unless a rule that was confirmed stands:\nit is left in place and named, and the pair stays with it.\n\n")
 	b.WriteString("| Phase | Moved on by | Given up after | Meaning |\n| --- | --- | --- | --- |\n")
 	for _, r := range Table() {
 		owner, deadline := string(r.Owner), "the budget of tries"

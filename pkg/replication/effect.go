@@ -23,6 +23,16 @@ const (
 	EffectCleanUp     EffectKind = "clean-up"
 )
 
+// makes reports whether the effect makes something under a name of this job's, or
+// a rule for its pair: "exists" then means that it may have been made before.
+func (k EffectKind) makes() bool {
+	switch k {
+	case EffectCreateRole, EffectCreatePol, EffectAttach, EffectPutRule:
+		return true
+	}
+	return false
+}
+
 // An Effect is one call that changes something, as data. Only the fields that
 // its kind needs are set.
 type Effect struct {
@@ -52,7 +62,7 @@ type Result string
 const (
 	ResultDone    Result = "done"
 	ResultExists  Result = "exists"  // something of that name, or a rule of the pair, is there already
-	ResultRefused Result = "refused" // the service refused, nothing happened; Fault says of what kind
+	ResultRefused Result = "refused" // the service refused, nothing happened; Trouble says of what kind
 	ResultUnknown Result = "unknown" // no answer, or one that says nothing about the effect
 )
 

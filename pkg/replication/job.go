@@ -1,8 +1,6 @@
 package replication
 
-import (
-	"time"
-)
+import "time"
 
 // A Job is what is saved of one ticket. Every entry of its log holds the whole of
 // it. Times are those of the journal's store.
@@ -59,8 +57,11 @@ type Intent struct {
 type Block struct {
 	Resume Phase     `json:"resume"` // the phase to look again in
 	Reason Reason    `json:"reason"`
-	Since  time.Time `json:"since"`
-	Next   time.Time `json:"next"` // when to look again
+	Since  time.Time `json:"since"` // when this reason first came up
+	Next   time.Time `json:"next"`  // when to look again
+	// Reported holds when each reason first came up since the job last got on. Its
+	// result was sent then, and its deadline runs from then.
+	Reported map[Reason]time.Time `json:"reported,omitempty"`
 }
 
 // Ending is the end that a job is on its way to.
@@ -73,7 +74,8 @@ type Ending struct {
 // Made is what the job itself has made or claimed. Only what is recorded here is
 // ever taken away again. A zero time means that it was not.
 type Made struct {
-	NoRule     bool      `json:"noRule,omitempty"` // there was no rule for the pair before the first effect
+	NoRule     time.Time `json:"noRule,omitzero"`     // the last look before a put that showed no rule for the pair
+	PairAsked  bool      `json:"pairAsked,omitempty"` // a claim was begun: the pair may be ours without our knowing
 	Pair       time.Time `json:"pair,omitzero"`
 	Role       time.Time `json:"role,omitzero"`
 	Policy     time.Time `json:"policy,omitzero"`
@@ -83,11 +85,15 @@ type Made struct {
 
 // Rule is what is known of the job's rule.
 type Rule struct {
-	ID           string    `json:"id,omitempty"`
-	Accepted     time.Time `json:"accepted,omitzero"` // the put was answered with success
-	Confirmed    time.Time `json:"confirmed,omitzero"`
-	Live         time.Time `json:"live,omitzero"` // first seen doing
-	Gone         time.Time `json:"gone,omitzero"` // first look that did not show it; zero while it is seen
+	ID        string `json:"id,omitempty"`
+	Unsettled bool   `json:"unsettled,omitempty"` // a put was begun, and no answer or look has told its outcome
+	// Accepted is when OSS answered the put with success, or when a rule was found
+	// that only a put with a lost answer can have made.
+	Accepted     time.Time `json:"accepted,omitzero"`
+	Confirmed    time.Time `json:"confirmed,omitzero"` // read back and found equal
+	Live         time.Time `json:"live,omitzero"`      // first seen doing
+	Gone         time.Time `json:"gone,omitzero"`      // first look that did not show it; zero while it is seen
+	Ended        time.Time `json:"ended,omitzero"`     // the look after which it is known not to stand any more
 	ReportedLate bool      `json:"reportedLate,omitempty"`
 }
 
@@ -136,12 +142,14 @@ type Evidence struct {
 	Deletion         string    `json:"deletion,omitempty"` // what deleting the canary did
 	Outside          string    `json:"outside,omitempty"`  // what became of the object outside the scope
 	LeftBehind       []string  `json:"leftBehind,omitempty"`
-	Watermark        time.Time `json:"watermark,omitzero"`
+	WatermarkBefore  time.Time `json:"watermarkBefore,omitzero"` // the first watermark that was seen
+	Watermark        time.Time `json:"watermark,omitzero"`       // the one to which it moved
 }
 
 // NewJob returns the job of an accepted ticket in its first phase.
 func NewJob(r Request, now time.Time) *Job {
-	j := &Job{ID: r.ID, Fingerprint: r.Fingerprint(), Request: r, Received: now, Phase: PhaseReceived, Since: now}
+	j := &Job{ID: r.ID, Fingerprint: r.Fingerprint(), Request: r, Received: now, Phase: PhaseReceived, Since: now,
+		Reason: ReasonAccepted, Message: ReasonAccepted.Meaning()}
 	j.emit(EventAccepted, ReasonAccepted, ReasonAccepted.Meaning(), now)
 	return j
 }
@@ -156,6 +164,12 @@ func (j *Job) AtRest() bool {
 
 // RuleStands reports whether a rule of this job may be in force.
 func (j *Job) RuleStands() bool { return j.Rule != nil && !j.Made.Rule.IsZero() }
+
+// ruleMayStand reports whether a rule of this job is in force or could be, which
+// only a look can tell.
+func (j *Job) ruleMayStand() bool {
+	return j.Rule != nil && j.Rule.Ended.IsZero() && (j.Rule.Unsettled || !j.Rule.Accepted.IsZero())
+}
 
 func (j *Job) enter(p Phase, now time.Time) {
 	if j.Phase == p {

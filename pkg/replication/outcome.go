@@ -15,104 +15,47 @@ func next(j *Job, p Phase, v View) Step {
 	return Step{Next: p}
 }
 
-// wait says why and until when.
+// wait says why and until when. Whoever decides to wait has seen what it asked
+// for: failures are over, and so is what the job was blocked by.
 func wait(j *Job, r Reason, message string, until time.Time) Step {
+	j.Failures, j.Block = 0, nil
+	return hold(j, r, message, until)
+}
+
+// hold waits without having got any further.
+func hold(j *Job, r Reason, message string, until time.Time) Step {
 	j.Reason, j.Message = r, message
 	return Step{Wait: until}
-}
-
-// reject ends a job that has made nothing.
-func reject(j *Job, r Reason, message string, v View) Step {
-	return end(j, PhaseRejected, r, message, v)
-}
-
-// fail ends a job. What stands is named; the pair is given back when no rule does.
-func fail(j *Job, r Reason, message string, v View) Step {
-	return end(j, PhaseFailed, r, message, v)
-}
-
-func end(j *Job, p Phase, r Reason, message string, v View) Step {
-	if j.TakenOver && j.Rule != nil && !j.RuleStands() && j.Failures <= MaxFailures {
-		// A worker that was given up may have put the rule after all.
-		if !v.Seen.Has(LookRules) {
-			return Step{Look: LookRules}
-		}
-		if g, ok := v.Seen.Rules.Find("", j.Request.Destination.Bucket); ok && g.Status != RuleClosing && g.SyncRole == RoleName(j.ID) && !j.Made.Pair.IsZero() {
-			j.Rule.ID, j.Made.Rule = g.ID, v.Now
-			j.Ending = &Ending{Phase: p, Reason: r, Message: message}
-			return next(j, PhaseUndoing, v)
-		}
-	}
-	if !j.Made.Pair.IsZero() && !j.RuleStands() {
-		j.Ending = &Ending{Phase: p, Reason: r, Message: message}
-		return next(j, PhaseReleasing, v)
-	}
-	return finish(j, p, r, message, v)
-}
-
-// finish enters an end and reports it.
-func finish(j *Job, p Phase, r Reason, message string, v View) Step {
-	j.Unsure, j.Failures, j.Block, j.Ending, j.CheckBy = false, 0, nil, nil, time.Time{}
-	j.enter(p, v.Now)
-	if left := j.leftovers(); p == PhaseFailed && left != "" {
-		message += "; left in place: " + left
-	}
-	j.Reason, j.Message = r, message
-	t := EventFailed
-	if p == PhaseRejected {
-		t = EventRejected
-	}
-	j.emit(t, r, message, v.Now)
-	return Step{Next: p}
-}
-
-// leftovers names what the job made and did not take away.
-func (j *Job) leftovers() string {
-	var s string
-	add := func(format string, args ...any) {
-		if s != "" {
-			s += ", "
-		}
-		s += fmt.Sprintf(format, args...)
-	}
-	if j.RuleStands() {
-		add("rule %s", j.Rule.ID)
-	}
-	if !j.Made.Role.IsZero() {
-		add("role %s", RoleName(j.ID))
-	}
-	if !j.Made.Policy.IsZero() {
-		add("policy %s", PolicyName(j.ID))
-	}
-	if n := j.Verification; n != nil && n.First != nil && j.Evidence == nil {
-		add("object %s", n.Key)
-		if n.OutsideKey != "" {
-			add("object %s", n.OutsideKey)
-		}
-	}
-	return s
 }
 
 // block waits for a person. The result is sent once for each reason; the deadline
 // runs from the first time that this reason came up.
 func block(j *Job, r Reason, message string, v View) Step {
-	resume := j.Phase
-	if j.Block != nil && j.Phase == PhaseBlocked {
-		resume = j.Block.Resume
+	b := &Block{Resume: j.Phase, Reason: r, Since: v.Now, Reported: map[Reason]time.Time{}}
+	if j.Block != nil {
+		for reason, since := range j.Block.Reported {
+			b.Reported[reason] = since
+		}
+		if j.Phase == PhaseBlocked {
+			b.Resume = j.Block.Resume
+		}
 	}
-	b := &Block{Resume: resume, Reason: r, Since: v.Now}
-	fresh := true
-	if j.Block != nil && j.Block.Reason == r {
-		b.Since, fresh = j.Block.Since, false
+	since, told := b.Reported[r]
+	if told {
+		b.Since = since
 	}
+	b.Reported[r] = b.Since
 	if v.Now.Sub(b.Since) >= BlockedLost {
-		return fail(j, r, fmt.Sprintf("%s; nothing was done about it for %s", message, BlockedLost), v)
+		return fail(j, r, fmt.Sprintf("%s; nothing was done about it for %s", message, shortDuration(BlockedLost)), v)
 	}
-	b.Next = v.after(min(max(v.Now.Sub(b.Since)/8, blockedEvery), time.Hour))
-	j.Block = b
+	if j.Ending != nil {
+		message = j.Ending.Message + "; " + message
+	}
+	b.Next = v.by(v.after(min(max(v.Now.Sub(b.Since)/8, blockedEvery), time.Hour)), b.Since.Add(BlockedLost))
+	j.Block, j.Failures = b, 0
 	j.enter(PhaseBlocked, b.Since)
 	j.Reason, j.Message = r, message
-	if fresh {
+	if !told {
 		j.emit(EventBlocked, r, message, v.Now)
 	}
 	return Step{Next: PhaseBlocked}
@@ -122,7 +65,7 @@ func block(j *Job, r Reason, message string, v View) Step {
 // again. The block is kept: whether it is over, that phase finds out.
 func decideBlocked(j *Job, v View) Step {
 	if j.Block == nil { // a job of a broken program: nothing to go on with
-		return finish(j, PhaseFailed, ReasonRefused, "the job is blocked by nothing", v)
+		return fail(j, ReasonRefused, "the job is blocked by nothing", v)
 	}
 	if v.Now.Before(j.Block.Next) {
 		return Step{Wait: j.Block.Next}
@@ -133,7 +76,7 @@ func decideBlocked(j *Job, v View) Step {
 }
 
 // AfterTrouble decides what follows an error of a look, or of an effect that
-// certainly did not take place.
+// certainly did not take place. It never asks for a look.
 func AfterTrouble(j *Job, t Trouble, v View) Step {
 	what := t.Op
 	if t.Code != "" {
@@ -144,20 +87,29 @@ func AfterTrouble(j *Job, t Trouble, v View) Step {
 	}
 	switch t.Kind {
 	case TroubleThrottled:
-		pause := max(t.After, 5*time.Second)
-		return wait(j, ReasonThrottled, what, v.Now.Add(pause))
+		return hold(j, ReasonThrottled, what, v.Now.Add(min(max(t.After, 5*time.Second), longestHold)))
 	case TroubleDenied:
 		return block(j, ReasonDenied, what, v)
 	case TroubleQuota:
 		return block(j, ReasonQuota, what, v)
 	case TroubleFinal:
-		return fail(j, ReasonRefused, what, v)
+		return giveUp(j, ReasonRefused, what, v)
 	}
 	j.Failures++
 	if j.Failures > MaxFailures {
-		return fail(j, ReasonUnavailable, fmt.Sprintf("%s; %d tries", what, j.Failures), v)
+		return giveUp(j, ReasonUnavailable, fmt.Sprintf("%s; %d tries", what, j.Failures), v)
 	}
-	return wait(j, ReasonUnavailable, what, v.after(retryAfter(j.Failures)))
+	return hold(j, ReasonUnavailable, what, v.after(retryAfter(j.Failures)))
+}
+
+// giveUp ends a job whose calls lead nowhere. Only the clean-up of a proof is not
+// worth that: the pair is proven, and what stays behind is named.
+func giveUp(j *Job, r Reason, message string, v View) Step {
+	if p := j.Verification; j.Phase == PhaseVerifying && j.Evidence == nil && p != nil && p.Step == StepCleanUp {
+		conclude(j, p.keys(), v)
+		return again(j)
+	}
+	return fail(j, r, message, v)
 }
 
 // AfterCrash decides what follows when a worker's claim ran out without an
@@ -183,33 +135,45 @@ func Settle(j *Job, o Outcome, v View) Step {
 	if settle := Row(j.Phase).Settle; settle != nil {
 		settle(j, o, v)
 	}
+	t := Trouble{Kind: TroublePassing, Op: string(o.Effect), Message: string(o.Result)}
+	if o.Trouble != nil {
+		t = *o.Trouble
+	}
 	switch {
-	case o.Result == ResultRefused && o.Trouble != nil && o.Trouble.Kind != TroubleRoleUnfit:
-		return AfterTrouble(j, *o.Trouble, v)
-	case o.Result == ResultUnknown:
-		// The first lost answer is looked into at once, further ones after a pause.
-		if j.Failures == 0 {
-			j.Failures++
+	case o.Result == ResultDone:
+		return Step{}
+	case o.Result == ResultRefused && t.Kind == TroubleRoleUnfit && o.Effect == EffectPutRule:
+		return Step{} // may only be early: the phase knows
+	case o.Result == ResultRefused:
+		return AfterTrouble(j, t, v)
+	case o.Result == ResultExists && o.Effect.makes(), j.Failures == 0:
+		// Looked into at once; when a look says nothing, the next try waits.
+		j.Failures++
+		if j.Failures <= MaxFailures {
 			return Step{}
 		}
-		t := Trouble{Kind: TroublePassing, Op: string(o.Effect)}
-		if o.Trouble != nil {
-			t = *o.Trouble
-			t.Kind = TroublePassing
-		}
-		return AfterTrouble(j, t, v)
+		return giveUp(j, ReasonUnavailable, fmt.Sprintf("%s was answered with %q %d times, but nothing is to be seen", o.Effect, o.Result, j.Failures), v)
 	}
-	return Step{}
+	t.Kind = TroublePassing
+	return AfterTrouble(j, t, v)
 }
 
 // create asks for an effect that makes something. When the service has just said
-// that the thing exists while a read does not show it, the read lies behind: the
-// next try waits.
+// that the thing exists while a read does not show it, the read lies behind.
 func create(j *Job, e Effect, v View) Step {
-	if o := j.Last; o != nil && o.Effect == e.Kind && o.Result == ResultExists {
-		if until := o.At.Add(v.after(unseenEvery).Sub(v.Now)); v.Now.Before(until) {
-			return wait(j, ReasonWorking, fmt.Sprintf("%s was answered with \"exists\", but nothing is to be seen yet", e.Kind), until)
-		}
+	if until, behind := lagging(j, e.Kind, v); behind && j.Last.Result == ResultExists {
+		return hold(j, ReasonWorking, fmt.Sprintf("%s was answered with \"exists\", but nothing is to be seen yet", e.Kind), until)
 	}
 	return Step{Effect: &e}
+}
+
+// lagging reports whether an effect of this kind may have made something a moment
+// ago that a read does not have to show yet, and until when.
+func lagging(j *Job, k EffectKind, v View) (until time.Time, behind bool) {
+	o := j.Last
+	if o == nil || o.Effect != k || o.Result != ResultExists && o.Result != ResultUnknown {
+		return time.Time{}, false
+	}
+	until = o.At.Add(v.paced(max(unseenEvery, retryAfter(j.Failures))))
+	return until, v.Now.Before(until)
 }

@@ -60,6 +60,7 @@ type node struct {
 	names    []string // of an object
 	members  []node
 	object   bool
+	null     bool
 	elements []node // of an array
 }
 
@@ -113,6 +114,7 @@ func readNode(d *json.Decoder) (node, error) {
 			n.elements = append(n.elements, m)
 		}
 	default:
+		n.null = t == nil
 		return n, nil
 	}
 	_, err = d.Token() // the closing bracket
@@ -126,6 +128,9 @@ func checkFields(p *Problems, n node, t reflect.Type, path string) {
 	}
 	if t.Kind() == reflect.Slice {
 		for i, e := range n.elements {
+			if e.null {
+				p.add(ReasonMalformed, fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("%s[%d] is null", path, i))
+			}
 			checkFields(p, e, t.Elem(), fmt.Sprintf("%s[%d]", path, i))
 		}
 		return
@@ -133,17 +138,11 @@ func checkFields(p *Problems, n node, t reflect.Type, path string) {
 	if t.Kind() != reflect.Struct || !n.object {
 		return
 	}
-	known := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		if f := t.Field(i); f.IsExported() {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			known[name] = f.Type
-		}
-	}
+	known := fieldsByName(t)
 	seen := map[string]bool{}
 	for i, name := range n.names {
 		at := strings.TrimPrefix(path+"."+name, ".")
-		ft, ok := known[name]
+		f, ok := known[name]
 		switch what, isLater := later[at]; {
 		case seen[name]:
 			p.add(ReasonMalformed, at, fmt.Sprintf("%s is there twice", at))
@@ -151,8 +150,10 @@ func checkFields(p *Problems, n node, t reflect.Type, path string) {
 			p.add(ReasonNotSupported, at, fmt.Sprintf("%s (%s) is not supported yet", at, what))
 		case !ok:
 			p.add(ReasonUnknownField, at, fmt.Sprintf("there is no field %s", at))
+		case n.members[i].null:
+			p.add(ReasonMalformed, at, fmt.Sprintf("%s is null; leave it out instead", at))
 		default:
-			checkFields(p, n.members[i], ft, at)
+			checkFields(p, n.members[i], f.Type, at)
 		}
 		seen[name] = true
 	}

@@ -3,7 +3,6 @@ package replication
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // A RuleSpec is the rule that a ticket asks for. Every element is sent, none is
@@ -59,7 +58,7 @@ func (s RuleSpec) Differences(g RuleSeen) []string {
 	differ("location", s.Destination.Location(), g.Location)
 	asked, got := slices.Sorted(slices.Values(s.Prefixes)), slices.Sorted(slices.Values(g.Prefixes))
 	if !slices.Equal(asked, got) {
-		differ("prefix set", strings.Join(asked, " | "), strings.Join(got, " | "))
+		d = append(d, fmt.Sprintf("prefix set is %s, asked for was %s", listed(got), listed(asked)))
 	}
 	differ("action", s.Action, g.Action)
 	differ("historical replication", s.Historical, g.Historical)
@@ -82,6 +81,13 @@ func onOff(b bool) string {
 		return "on"
 	}
 	return "off"
+}
+
+func listed(prefixes []string) string {
+	if len(prefixes) == 0 {
+		return "absent"
+	}
+	return fmt.Sprintf("%q", prefixes)
 }
 
 func shown(s string) string {

@@ -32,12 +32,14 @@ const (
 	startFirstLook = 3 * time.Minute // no rule starts sooner
 	startEvery     = 30 * time.Second
 	closingEvery   = 15 * time.Second
+	slowest        = 5 * time.Minute // the longest pause before a look for something on its way
 	unseenEvery    = 5 * time.Second
 	roleEvery      = 5 * time.Second
 	blockedEvery   = 5 * time.Minute // at first; an eighth of the time waited later on
 	canaryMin      = 5 * time.Second
-	canaryMax      = 5 * time.Minute
 	settle         = time.Minute // a deletion that must not arrive is given at least this
+	noRuleHolds    = time.Minute // how long a look that showed no rule lets one be put
+	longestHold    = time.Hour   // of what a throttling service may ask for
 )
 
 // Budgets.

@@ -1,9 +1,6 @@
 package replication
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // A View is everything that a decision may know besides the job.
 type View struct {
@@ -15,11 +12,34 @@ type View struct {
 
 // after returns when a pause of d from now ends, at the deployment's pace. It is
 // never less than a second: wakes are counted in seconds.
-func (v View) after(d time.Duration) time.Time {
+func (v View) after(d time.Duration) time.Time { return v.Now.Add(v.paced(d)) }
+
+func (v View) paced(d time.Duration) time.Duration {
 	if v.Pace > 0 {
 		d = time.Duration(float64(d) / v.Pace)
 	}
-	return v.Now.Add(time.Duration(math.Max(float64(d), float64(time.Second))))
+	return max(d, time.Second)
+}
+
+// growing returns when to look again for something that began at since: after a
+// quarter of the time waited so far, but at least and at most so long at the
+// deployment's pace, and not past a deadline that lies ahead.
+func (v View) growing(since time.Time, least, most time.Duration, deadlines ...time.Time) time.Time {
+	pause := min(max(v.Now.Sub(since)/4, v.paced(least)), v.paced(most))
+	return v.by(v.Now.Add(pause), deadlines...)
+}
+
+// by returns until, or the first deadline that comes sooner and lies ahead.
+func (v View) by(until time.Time, deadlines ...time.Time) time.Time {
+	for _, d := range deadlines {
+		if d.After(v.Now) && d.Before(until) {
+			until = d
+		}
+	}
+	if soonest := v.Now.Add(time.Second); until.Before(soonest) {
+		return soonest
+	}
+	return until
 }
 
 // A Step is what a decision asks for: exactly one of a look, an effect, a wait or
@@ -74,7 +94,7 @@ func init() {
 		{Phase: PhaseReceived, Owner: OwnerProvision, Meaning: "the ticket is in order and was taken in; nothing was looked at yet",
 			Decide: decideReceived, To: []Phase{PhasePreflight}},
 		{Phase: PhasePreflight, Owner: OwnerProvision, Meaning: "both buckets, the regions and the existing rules are looked at; then the pair is claimed",
-			Decide: decidePreflight, Settle: settlePreflight, Deadline: ClosingLost, To: []Phase{PhaseRole, PhaseRejected}},
+			Decide: decidePreflight, Settle: settlePreflight, Deadline: ClosingLost, To: []Phase{PhaseRole, PhaseReleasing, PhaseRejected}},
 		{Phase: PhaseRole, Owner: OwnerProvision, Meaning: "the RAM role that OSS assumes is made",
 			Decide: decideRole, Settle: settleRole, To: []Phase{PhasePolicy, PhaseReleasing}},
 		{Phase: PhasePolicy, Owner: OwnerProvision, Meaning: "the least-privilege policy of the role is made",
@@ -91,9 +111,9 @@ func init() {
 		{Phase: PhaseBlocked, Owner: OwnerProvision, Meaning: "somebody has to do the one thing that the reason names; the job looks again by itself",
 			Decide: decideBlocked, Deadline: BlockedLost, To: []Phase{PhasePreflight, PhaseRole, PhasePolicy, PhaseAttachment, PhaseRule, PhaseStarting, PhaseVerifying, PhaseUndoing, PhaseReleasing}},
 		{Phase: PhaseUndoing, Owner: OwnerProvision, Meaning: "a rule that is not the one that was asked for is closed",
-			Decide: decideUndoing, Settle: settleUndoing, Deadline: ClosingLost, To: []Phase{PhaseReleasing}},
-		{Phase: PhaseReleasing, Owner: OwnerProvision, Meaning: "no rule stands; the pair is given back",
-			Decide: decideReleasing, Settle: settleReleasing, To: []Phase{PhaseRejected}},
+			Decide: decideUndoing, Deadline: ClosingLost, To: []Phase{PhaseReleasing}},
+		{Phase: PhaseReleasing, Owner: OwnerProvision, Meaning: "no rule stands, which is looked at when it is not certain; the pair is given back",
+			Decide: decideReleasing, Settle: settleReleasing, To: []Phase{PhaseUndoing, PhaseRejected}},
 		{Phase: PhaseRejected, Meaning: "refused; nothing was made"},
 		{Phase: PhaseFailed, Meaning: "ended without success; the reason says why, the message what is left"},
 		{Phase: PhaseCancelled, Meaning: "ended before it began"},

@@ -48,6 +48,7 @@ func Validate(r Request, d Desk) Problems {
 	}
 	validateEnds(&p, r, d)
 	validatePrefixes(&p, r, d)
+	validateRoom(&p, r)
 	validateOptions(&p, r)
 	return p
 }
@@ -108,7 +109,7 @@ func validatePrefixes(p *Problems, r Request, d Desk) {
 			p.add(ReasonPrefixInvalid, at, fmt.Sprintf("a prefix is longer than %d characters", maxPrefixChars))
 		case strings.HasSuffix(a, "*"):
 			p.add(ReasonPrefixInvalid, at, fmt.Sprintf("%q ends with *; a prefix matches every key that starts with it", a))
-		case strings.HasPrefix(a, "/"):
+		case strings.HasPrefix(a, "/"), strings.HasPrefix(a, `\`):
 			p.add(ReasonPrefixInvalid, at, fmt.Sprintf("%q begins with a slash, which no object key does", a))
 		case strings.Contains(a, r.Source.Bucket) && r.Source.Bucket != "":
 			p.add(ReasonPrefixInvalid, at, fmt.Sprintf("%q contains the name of the bucket", a))
@@ -118,6 +119,14 @@ func validatePrefixes(p *Problems, r Request, d Desk) {
 				p.add(ReasonPrefixOverlap, at, fmt.Sprintf("the prefixes %q and %q overlap", a, b))
 			}
 		}
+	}
+}
+
+// validateRoom sees to it that the objects of our own can have a key.
+func validateRoom(p *Problems, r Request) {
+	if r.Verify.Canary && ValidID(r.ID) && len(r.Objects.Prefixes) > 0 && len(CanaryKey(r)) > maxKeyBytes {
+		p.add(ReasonPrefixInvalid, "objects.prefixes", fmt.Sprintf("every prefix is too long for a canary below it: its key would have %d bytes, OSS takes %d; set verify.canary to false to do without",
+			len(CanaryKey(r)), maxKeyBytes))
 	}
 }
 
