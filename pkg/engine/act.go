@@ -12,7 +12,7 @@ import (
 // act carries out one effect and says how it ended. It does not return before the
 // call has ended.
 func (s *session) act(ctx context.Context, e replication.Effect) replication.Outcome {
-	ctx, cancel := context.WithTimeout(ctx, EffectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.e.hasten(EffectTimeout))
 	defer cancel()
 	ctx, count := s.count(ctx)
 	o := replication.Outcome{Effect: e.Kind, Result: replication.ResultDone}

@@ -7,7 +7,7 @@
 // workers on one job and a killed process need no case of their own:
 //
 //   - No effect without a saved entry that names it. Creating that entry proves
-//     that the state is the newest, and claims the job for [Engine.Claim].
+//     that the state is the newest, and claims the job for [Claim].
 //   - A worker that finds a live claim does nothing. One that finds an expired claim
 //     takes over, looks first, and then acts.
 //   - A lost race for an entry ends the run; the winner goes on.

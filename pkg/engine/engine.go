@@ -12,7 +12,8 @@ import (
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
-// Limits of one run. They are facts of the product, not settings.
+// Limits of one run at pace 1. A trial that is paced divides them too, by at most
+// [maxHaste]: what a killed worker leaves behind is then taken over sooner.
 const (
 	// Claim is how long an intent keeps other workers away. It is longer than the
 	// slowest effect.
@@ -29,6 +30,7 @@ const (
 	grace = time.Minute
 	// maxWake is the longest delay of one wake; a longer wait is chained.
 	maxWake = 12 * time.Hour
+	maxHaste = 10
 	// maxRounds bounds the decisions of one run, against a table that never rests.
 	maxRounds = 200
 )
@@ -132,6 +134,11 @@ func (e *Engine) begin(ctx context.Context, s *session, h Hint) (*session, error
 	}
 	s.job = replication.NewJob(r, s.now())
 	return s, nil
+}
+
+// hasten shortens a limit at the pace of a trial.
+func (e *Engine) hasten(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / min(max(e.Pace, 1), maxHaste))
 }
 
 func (e *Engine) logger() *slog.Logger {

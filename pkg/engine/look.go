@@ -13,7 +13,7 @@ import (
 // returns the trouble of the read that failed, or nil. It returns when every read
 // has ended.
 func (s *session) look(ctx context.Context, l replication.Look) *replication.Trouble {
-	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.e.hasten(CallTimeout))
 	defer cancel()
 	ctx, count := s.count(ctx)
 	var (

@@ -108,15 +108,15 @@ func (s *session) adopt(job *replication.Job, step replication.Step) {
 // effect saves the intent, acts, and takes the outcome into the job.
 func (s *session) effect(ctx context.Context, e replication.Effect) (replication.Step, error) {
 	now := s.now()
-	s.job.Intent = &replication.Intent{Effect: e, Worker: s.e.Worker, Until: now.Add(Claim)}
-	s.job.Due, s.job.CheckBy = time.Time{}, now.Add(Claim+grace)
+	s.job.Intent = &replication.Intent{Effect: e, Worker: s.e.Worker, Until: now.Add(s.e.hasten(Claim))}
+	s.job.Due, s.job.CheckBy = time.Time{}, now.Add(s.e.hasten(Claim + grace))
 	if err := s.save(ctx); err != nil {
 		return replication.Step{}, err
 	}
 	began := time.Now()
 	o := replication.Outcome{Effect: e.Kind, Result: replication.ResultRefused,
 		Trouble: &replication.Trouble{Kind: replication.TroublePassing, Op: string(e.Kind), Message: "the worker stood still until its claim had nearly run out"}}
-	if s.snap.Latest(began).Add(EffectTimeout).Before(s.job.Intent.Until) && s.enough(ctx, EffectTimeout) {
+	if s.snap.Latest(began).Add(s.e.hasten(EffectTimeout)).Before(s.job.Intent.Until) && s.enough(ctx, EffectTimeout) {
 		o = s.act(ctx, e)
 	}
 	o.At = s.now()
@@ -135,5 +135,5 @@ func (s *session) effect(ctx context.Context, e replication.Effect) (replication
 // what came of it, and to send a wake.
 func (s *session) enough(ctx context.Context, d time.Duration) bool {
 	deadline, ok := ctx.Deadline()
-	return ctx.Err() == nil && (!ok || time.Until(deadline) > d+Reserve)
+	return ctx.Err() == nil && (!ok || time.Until(deadline) > s.e.hasten(d+Reserve))
 }

@@ -13,7 +13,7 @@ import (
 // save creates the next entry and sends the results in its outbox. The entry is
 // written whatever becomes of the invocation, within the reserve.
 func (s *session) save(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.e.hasten(saveTimeout))
 	defer cancel()
 	s.job.Writes = int(s.snap.Seq)
 	s.job.Stamp(s.snap.Seq + 1)
@@ -50,7 +50,7 @@ func (s *session) send(ctx context.Context) {
 func (s *session) pause(ctx context.Context, until time.Time) error {
 	now := s.now()
 	delay := max(until.Sub(now), 0)
-	s.job.Due, s.job.CheckBy = until, now.Add(min(delay, maxWake)+grace)
+	s.job.Due, s.job.CheckBy = until, now.Add(min(delay, maxWake)+s.e.hasten(grace))
 	if err := s.save(ctx); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *session) pause(ctx context.Context, until time.Time) error {
 // seconds and cuts them off, so a second is added: a wake that comes too soon
 // would only cost an entry. A wake that could not be sent is made good by the sweep.
 func (s *session) wake(ctx context.Context, to replication.Owner, delay time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.e.hasten(wakeTimeout))
 	defer cancel()
 	if delay > 0 {
 		delay = min(delay, maxWake) + time.Second
@@ -77,7 +77,7 @@ func (s *session) wake(ctx context.Context, to replication.Owner, delay time.Dur
 // function goes on, or the job rests.
 func (s *session) handOver(ctx context.Context) error {
 	if to := s.job.Owner(); to != replication.OwnerNone {
-		s.job.Due, s.job.CheckBy = s.now(), s.now().Add(grace)
+		s.job.Due, s.job.CheckBy = s.now(), s.now().Add(s.e.hasten(grace))
 		if err := s.save(ctx); err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (s *session) rest(ctx context.Context) error {
 		return err
 	}
 	if len(s.job.Outbox) > 0 {
-		return s.wake(ctx, s.e.Owner, grace)
+		return s.wake(ctx, s.e.Owner, s.e.hasten(grace))
 	}
 	// A job is not at rest before its outbox is empty in the journal too.
 	s.job.Due, s.job.CheckBy = time.Time{}, time.Time{}
@@ -112,7 +112,7 @@ func (s *session) saveEnd(ctx context.Context) error {
 			return fmt.Errorf("mark the watch of %s: %w", s.job.ID, err)
 		}
 	}
-	s.job.Due, s.job.CheckBy = time.Time{}, s.now().Add(grace)
+	s.job.Due, s.job.CheckBy = time.Time{}, s.now().Add(s.e.hasten(grace))
 	return s.save(ctx)
 }
 
