@@ -68,6 +68,15 @@ func TestUnknownFieldsOfAnEnvelopeAreNoObstacle(t *testing.T) {
 	require.Equal(t, uint64(1), e.Seq)
 }
 
+func TestNothingMayFollowAnEnvelope(t *testing.T) {
+	first, _ := stored(t)
+	for _, tail := range []string{"{}", " x", "\n1", "}"} {
+		_, err := decode("job/CHG-2041", 1, append(first[:len(first):len(first)], tail...))
+		var be *BrokenError
+		require.ErrorAs(t, err, &be, tail)
+	}
+}
+
 func TestEveryPartOfAnEnvelopeIsNeeded(t *testing.T) {
 	first, second := stored(t)
 	for seq, raw := range map[uint64][]byte{1: first, 2: second} {

@@ -11,8 +11,13 @@ import (
 	"github.com/replidesk/replidesk/pkg/journal/driver"
 )
 
-// listPage is how many entries one listing asks for.
-const listPage = 1000
+const (
+	// listPage is how many entries one listing asks for.
+	listPage = 1000
+	// maxGap is up to how many entries that a listing leaves out are looked for one
+	// by one before they are called missing.
+	maxGap = 100
+)
 
 // History yields the entries of a log, oldest first, and checks the chain in passing.
 // A missing or changed entry is a *BrokenError beside a Snapshot with little more
@@ -35,12 +40,11 @@ func (j *Journal) History(ctx context.Context, log Log) iter.Seq2[Snapshot, erro
 			if seq < w.next { // can only be a listing with a number twice
 				continue
 			}
-			if !w.gap(seq) || !w.step(ctx, seq, true) {
+			if !w.gap(ctx, seq) || !w.step(ctx, seq) {
 				return
 			}
 		}
-		for w.next <= driver.MaxSeq && w.step(ctx, w.next, false) { // what the listing did not show yet
-		}
+		w.tail(ctx)
 	}
 }
 
@@ -80,37 +84,67 @@ type walk struct {
 	torn  bool     // the entry before is not at hand
 }
 
-// gap reports the entries that are missing before seq.
-func (w *walk) gap(seq uint64) bool {
-	if seq == w.next {
+// gap goes over the entries before seq that the listing left out. It reports false
+// when the walk is over.
+func (w *walk) gap(ctx context.Context, seq uint64) bool {
+	if seq-w.next > maxGap {
+		return w.missing(seq)
+	}
+	for n := w.next; n < seq; n++ {
+		s, err := w.j.getAny(ctx, w.log, n, clock{})
+		if fault.Of(err) == fault.NotFound {
+			continue
+		}
+		if !w.missing(n) || !w.entry(n, s, err) {
+			return false
+		}
+	}
+	return w.missing(seq)
+}
+
+// missing reports that there is no entry from where the walk is to before seq.
+func (w *walk) missing(seq uint64) bool {
+	first, last := w.next, seq-1
+	if first > last {
 		return true
 	}
-	first, last := w.next, seq-1
-	w.next, w.torn = seq, true
 	problem := fmt.Sprintf("entry %d is missing", first)
 	if last > first {
 		problem = fmt.Sprintf("entries %d to %d are missing", first, last)
 	}
+	w.next, w.torn = seq, true
 	return w.yield(Snapshot{Log: w.log, Seq: first}, &BrokenError{Log: w.log, Seq: first, Problem: problem})
 }
 
-// step reads and yields one entry. It reports false when the walk is over.
-func (w *walk) step(ctx context.Context, seq uint64, listed bool) bool {
+// step reads and yields an entry that was listed.
+func (w *walk) step(ctx context.Context, seq uint64) bool {
 	s, err := w.j.getAny(ctx, w.log, seq, clock{})
 	if fault.Of(err) == fault.NotFound {
-		switch {
-		case !listed:
-			return false // the end of the log
-		case w.log.Prunable() && w.last.Seq == 0:
+		if w.log.Prunable() && w.last.Seq == 0 {
 			w.next = seq + 1 // pruned since it was listed
 			return true
 		}
 		err = broken(w.log, seq, "entry %d is missing", seq)
 	}
-	var be *BrokenError
+	return w.entry(seq, s, err)
+}
+
+// tail goes on to the entries that the listing did not show yet.
+func (w *walk) tail(ctx context.Context) {
+	for w.next <= driver.MaxSeq {
+		s, err := w.j.getAny(ctx, w.log, w.next, clock{})
+		if fault.Of(err) == fault.NotFound || !w.entry(w.next, s, err) {
+			return
+		}
+	}
+}
+
+// entry yields what came of reading one entry.
+func (w *walk) entry(seq uint64, s Snapshot, err error) bool {
 	if err == nil && !w.torn {
 		err = follows(w.last, s)
 	}
+	var be *BrokenError
 	if err != nil && !errors.As(err, &be) {
 		w.yield(Snapshot{Log: w.log, Seq: seq}, err)
 		return false

@@ -41,8 +41,8 @@ type Snapshot struct {
 	MinReader int    // the oldest schema whose programs may follow it
 
 	// At is the store's time of the entry. In the snapshot that Append returns it may
-	// be a little later than what a reader sees, because the reply to a create carries
-	// the time of the reply only.
+	// differ a little from what a reader sees, because the reply to a create tells the
+	// time of the reply only.
 	At time.Time
 
 	seen clock

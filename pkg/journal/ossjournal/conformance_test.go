@@ -11,12 +11,6 @@ func TestConformanceWithTheSDKAsItIs(t *testing.T) {
 	journaltest.Run(t, func(t *testing.T) journaltest.Harness { return newHarness(t, plain) })
 }
 
-func TestConformanceWithAClientThatAlwaysRetries(t *testing.T) {
-	journaltest.Run(t, func(t *testing.T) journaltest.Harness {
-		return newHarness(t, func(c ossjournal.Client) ossjournal.Client { return retrying{c} })
-	})
-}
-
 func TestConformanceWithAClientThatNeverRetries(t *testing.T) {
 	journaltest.Run(t, func(t *testing.T) journaltest.Harness {
 		return newHarness(t, func(c ossjournal.Client) ossjournal.Client { return single{c} })

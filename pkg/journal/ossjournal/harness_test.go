@@ -3,6 +3,8 @@ package ossjournal_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"testing"
 
@@ -44,7 +46,7 @@ func newHarness(t *testing.T, wrap func(ossjournal.Client) ossjournal.Client) *h
 }
 
 func (h *harness) client(key world.AccessKey) *oss.Client {
-	return clientOf(key, h.cloud.Transport())
+	return clientOf(key, breaking{h.cloud.Transport()})
 }
 
 // clientOver is the administrator's client with another way to the cloud.
@@ -122,11 +124,16 @@ func (h *harness) Remove(log driver.Log, seq uint64) {
 // plain is the SDK as it is.
 func plain(c ossjournal.Client) ossjournal.Client { return c }
 
-// retrying is a client that retries every call by itself, whatever it is told.
-type retrying struct{ ossjournal.Client }
+// breaking makes a broken connection look as it does on a network, so that the SDK
+// knows it for one and tries again.
+type breaking struct{ next http.RoundTripper }
 
-func (r retrying) PutObject(ctx context.Context, req *oss.PutObjectRequest, _ ...func(*oss.Options)) (*oss.PutObjectResult, error) {
-	return r.Client.PutObject(ctx, req)
+func (b breaking) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(req)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return resp, err
 }
 
 // single is a client that never retries.

@@ -1,6 +1,7 @@
 package ossjournal
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -14,7 +15,7 @@ func (s *Store) PutMarker(ctx context.Context, key string, data []byte) (created
 	if err := driver.CheckKey(key); err != nil {
 		return false, err
 	}
-	_, err = s.put(ctx, key, data)
+	_, err = s.put(ctx, key, data, bytes.NewReader(bytes.Clone(data)))
 	if fault.Of(err) == fault.Exists {
 		return false, nil
 	}

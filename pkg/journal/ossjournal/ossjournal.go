@@ -17,6 +17,7 @@
 package ossjournal
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/base64"
@@ -74,13 +75,14 @@ func (s *Store) Head(ctx context.Context, log driver.Log) (uint64, driver.Stamp,
 }
 
 // Create implements driver.Driver. It makes one attempt: package journal sends the
-// same bytes again, and wants to know of every attempt what became of it.
+// same bytes again, and wants to know of every attempt what became of it. The SDK
+// does not send a body again that it cannot rewind, however it was set up.
 func (s *Store) Create(ctx context.Context, log driver.Log, seq uint64, data []byte) (driver.Stamp, error) {
 	key, err := EntryKey(log, seq)
 	if err != nil {
 		return driver.Stamp{}, err
 	}
-	return s.put(ctx, key, data, func(o *oss.Options) { o.RetryMaxAttempts = oss.Ptr(1) })
+	return s.put(ctx, key, data, struct{ io.Reader }{bytes.NewReader(bytes.Clone(data))})
 }
 
 // Get implements driver.Driver.
@@ -110,17 +112,17 @@ func (s *Store) Delete(ctx context.Context, log driver.Log, seq uint64) error {
 	return s.delete(ctx, key)
 }
 
-// put creates an object that does not exist yet.
-func (s *Store) put(ctx context.Context, key string, data []byte, opts ...func(*oss.Options)) (driver.Stamp, error) {
+// put creates an object that does not exist yet. body gives the data.
+func (s *Store) put(ctx context.Context, key string, data []byte, body io.Reader) (driver.Stamp, error) {
 	if s.versioned.Load() {
 		return driver.Stamp{}, s.refuseVersioned(key)
 	}
 	sum := md5.Sum(data) // OSS stores nothing that does not match it, so a damaged entry cannot come to be
 	res, err := s.client.PutObject(ctx, &oss.PutObjectRequest{
-		Bucket: oss.Ptr(s.bucket), Key: oss.Ptr(key), Body: strings.NewReader(string(data)),
+		Bucket: oss.Ptr(s.bucket), Key: oss.Ptr(key), Body: body, ContentLength: oss.Ptr(int64(len(data))),
 		ForbidOverwrite: oss.Ptr("true"), ContentMD5: oss.Ptr(base64.StdEncoding.EncodeToString(sum[:])),
 		ContentType: oss.Ptr("application/json"),
-	}, opts...)
+	})
 	if err != nil {
 		return driver.Stamp{}, s.fail(ctx, "PutObject", key, err)
 	}

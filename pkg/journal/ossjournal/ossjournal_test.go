@@ -5,17 +5,20 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/stretchr/testify/require"
 
 	"github.com/replidesk/replidesk/pkg/fault"
 	"github.com/replidesk/replidesk/pkg/journal"
 	"github.com/replidesk/replidesk/pkg/journal/driver"
+	"github.com/replidesk/replidesk/pkg/journal/journaltest"
 	"github.com/replidesk/replidesk/pkg/journal/ossjournal"
 )
 
@@ -84,6 +87,38 @@ func onlyLost(err error) error {
 		return nil
 	}
 	return fmt.Errorf("not a lost race: %w", err)
+}
+
+func TestEveryAttemptToCreateIsAnsweredFor(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *harness) {
+		d := h.Open()
+		h.Break(journaltest.Fault{Call: journaltest.Create, Kind: journaltest.LoseReply})
+		_, from := h.cloud.World.Calls(0)
+		_, err := d.Create(t.Context(), journal.Job("x"), 1, []byte("x"))
+		require.Equal(t, fault.Unknown, fault.Of(err))
+		calls, from := h.cloud.World.Calls(from)
+		require.Len(t, calls, 1, "the SDK would try again, if it could")
+		_, err = d.PutMarker(t.Context(), "open/1/x", []byte("x"))
+		require.Equal(t, fault.Unknown, fault.Of(err))
+		calls, _ = h.cloud.World.Calls(from)
+		require.Len(t, calls, 3, "a marker may be put as often as the SDK likes")
+	})
+}
+
+func TestAJournalWorksOverASocket(t *testing.T) {
+	h := newHarness(t, plain)
+	server := httptest.NewServer(h.cloud)
+	defer server.Close()
+	client := oss.NewClient(oss.LoadDefaultConfig().WithRegion(region).WithEndpoint(server.URL).
+		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(h.key.ID, h.key.Secret, "")))
+	d := ossjournal.New(client, bucket)
+	newest := appendTo(t, program(d), journal.Pair("a", "b"), 3)
+	_, err := d.Create(t.Context(), newest.Log, 3, []byte("x"))
+	require.Equal(t, fault.Exists, fault.Of(err))
+	v, err := program(d).Verify(t.Context(), newest.Log, newest.Anchor())
+	require.NoError(t, err)
+	require.Empty(t, v.Problems)
+	require.Equal(t, 3, v.Entries)
 }
 
 func TestForeignObjectsAmongTheEntriesHideNothing(t *testing.T) {
