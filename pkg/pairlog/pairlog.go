@@ -59,9 +59,9 @@ func (l Log) change(ctx context.Context, pair string, f func(owner string) (to s
 			}
 		}
 		to, change := f(e.Owner)
-		if !change && e.Owner != to && !sure {
-			// The listing may lag behind: before anybody is told of another owner, the
-			// entries after this one are looked for.
+		if !change && !sure {
+			// The listing may lag behind: before nothing is done, because of another owner
+			// or of none, the entries after this one are looked for.
 			if snap, err = l.Journal.Reload(ctx, snap); err != nil {
 				return "", err
 			}
