@@ -19,13 +19,14 @@ type Handler interface {
 }
 
 // Serve reads the configuration, builds a function once and serves it. It returns
-// only when the configuration is wrong: fc.StartHandler does not come back.
+// only when the configuration is wrong: fc.Start does not come back. fc.StartHandler
+// would be the plainer way, but refuses every handler. [fact 41]
 func Serve(build func(*Desk) Handler, getenv func(string) string, out io.Writer) error {
 	f, err := NewFunction(build, getenv, out, nil)
 	if err != nil {
 		return err
 	}
-	fc.StartHandler(f)
+	fc.Start(f.Invoke)
 	return nil
 }
 
@@ -47,15 +48,15 @@ func NewFunction(build func(*Desk) Handler, getenv func(string) string, out io.W
 	return &Function{desk: d, handler: build(d)}, nil
 }
 
-// Invoke is one invocation. The result is always JSON null: nobody reads it.
-func (f *Function) Invoke(ctx context.Context, event []byte) (_ []byte, err error) {
+// Invoke is one invocation. It has no result: nobody would read it.
+func (f *Function) Invoke(ctx context.Context, event []byte) (err error) {
 	defer guard(func(e error) { err = e })
 	fcc, ok := fccontext.FromContext(ctx)
 	if !ok {
-		return nil, fmt.Errorf("the invocation has no context of Function Compute")
+		return fmt.Errorf("the invocation has no context of Function Compute")
 	}
 	k := fcc.Credentials
-	return []byte("null"), f.InvokeWith(ctx, event, k.AccessKeyId, k.AccessKeySecret, k.SecurityToken)
+	return f.InvokeWith(ctx, event, k.AccessKeyId, k.AccessKeySecret, k.SecurityToken)
 }
 
 // InvokeWith is one invocation with the credentials that it came with.

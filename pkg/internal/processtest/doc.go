@@ -1,0 +1,3 @@
+// Package processtest runs the built function binaries as processes on the local
+// cloud, and kills them.
+package processtest
