@@ -228,11 +228,13 @@ func (c *cloud) set(id string, f func() (replication.ProgressSeen, error)) {
 type bus struct {
 	mu     sync.Mutex
 	fail   func(e replication.Event) error // nil: everything is sent
+	takes  time.Duration                   // to publish one
 	events []replication.Event
 	wakes  []string
 }
 
 func (b *bus) Publish(ctx context.Context, e replication.Event) error {
+	time.Sleep(b.takes)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {

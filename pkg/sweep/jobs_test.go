@@ -82,7 +82,7 @@ func TestAJobWhoseWakeWasLostIsWoken(t *testing.T) {
 		j.CheckBy = time.Now().Add(time.Minute)
 		b.append(j)
 		b.minutes(11)
-		require.Equal(t, "provision CHG-1 2 0s", b.bus.wakes[0])
+		require.Equal(t, []string{"provision CHG-1 2 0s"}, b.bus.wakes)
 	})
 	bubble(t, "and one at rest is not, but its mark goes", func(t *testing.T) {
 		b := newBench(t)

@@ -134,6 +134,23 @@ func TestSeveralSweepsAtOnceTellPeopleOnce(t *testing.T) {
 		require.Equal(t, 1, (<-done).Polled)
 		require.Len(t, b.cloud.polls, 1)
 	})
+	bubble(t, "and it keeps the shard until it has told them", func(t *testing.T) {
+		b := newBench(t)
+		b.watched("CHG-1")
+		b.cloud.gone("CHG-1")
+		b.minutes(1)
+		b.bus.takes = 3 * time.Second
+		done := make(chan sweep.Report)
+		go func() {
+			r, _ := b.sweep("other").Tick(context.Background())
+			done <- r
+		}()
+		time.Sleep(time.Second)
+		require.Len(t, b.state().Outbox, 1, "nobody is told what is not saved")
+		require.Equal(t, sweep.Report{Busy: 1}, b.tick())
+		require.Equal(t, 1, (<-done).Sent)
+		require.Len(t, b.bus.events, 1)
+	})
 	bubble(t, "and one that stood still for longer than its lease changes nothing any more", func(t *testing.T) {
 		b := newBench(t)
 		b.watched("CHG-1")

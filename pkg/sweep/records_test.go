@@ -13,7 +13,6 @@ import (
 	"github.com/replidesk/replidesk/pkg/journal"
 	"github.com/replidesk/replidesk/pkg/journal/driver"
 	"github.com/replidesk/replidesk/pkg/journal/memjournal"
-	"github.com/replidesk/replidesk/pkg/replication"
 	"github.com/replidesk/replidesk/pkg/sweep"
 	"github.com/replidesk/replidesk/pkg/watch"
 )
@@ -57,14 +56,19 @@ func TestEachHourLeavesALineForEachPair(t *testing.T) {
 	bubble(t, "or, when it cannot be written, goes on until it can", func(t *testing.T) {
 		b := newBench(t)
 		b.watched("CHG-1")
-		b.cloud.set("CHG-1", func() (replication.ProgressSeen, error) { return doing(time.Now().Add(-time.Minute)), nil })
-		b.minutes(59)
+		b.minutes(1)
+		b.cloud.stands("CHG-1")
+		b.minutes(20)
+		b.cloud.moves("CHG-1")
+		b.minutes(39)
 		b.store.Break(memjournal.Fault{Op: memjournal.PutMarker, Kind: memjournal.Refuse, As: fault.Retryable, Times: 3})
-		b.minutes(5)
+		b.minutes(3)
+		require.Empty(t, b.chunks())
+		b.minutes(2)
 		c := b.chunks()
 		require.Len(t, c, 1)
-		require.EqualValues(t, 60, c[0].Records[0].Worst)
-		require.Equal(t, 1, c[0].Hour.Add(time.Hour).Hour())
+		require.EqualValues(t, 19*60, c[0].Records[0].Worst)
+		require.Zero(t, c[0].Hour.Hour())
 	})
 	bubble(t, "once, also when the tick that wrote it died", func(t *testing.T) {
 		b := newBench(t)

@@ -20,7 +20,8 @@ const (
 	Parallel = 8
 	// CallTimeout bounds one call.
 	CallTimeout = 10 * time.Second
-	// Budget is how long a tick may take when its context has no deadline.
+	// Budget is how long a tick takes at most, whatever its context allows: the next
+	// one goes on, and a lease that its worker took to the grave ends sooner.
 	Budget = 50 * time.Second
 	// Reserve is what is kept of a tick's time to save, to tell people, and to save
 	// again. Polls, looks and letters that reach into it are broken off.
@@ -83,14 +84,6 @@ func (r *Report) add(o Report) {
 	r.Returned += o.Returned
 }
 
-// LogValue gives the report as a group of attributes.
-func (r Report) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.Int("busy", r.Busy), slog.Int("idle", r.Idle), slog.Int("pairs", r.Pairs), slog.Int("polled", r.Polled),
-		slog.Int("unread", r.Unread), slog.Int("left", r.Left), slog.Int("alerts", r.Alerts), slog.Int("sent", r.Sent),
-		slog.Int("unsent", r.Unsent), slog.Int("woken", r.Woken), slog.Int("letters", r.Letters), slog.Int("returned", r.Returned))
-}
-
 // A tick is one call of Tick: what it shares among the shards.
 type tick struct {
 	*Sweep
@@ -105,14 +98,12 @@ type tick struct {
 // means that a journal could not be read or written; the report then holds what
 // was done all the same, and the next tick makes up for it.
 func (s *Sweep) Tick(ctx context.Context) (Report, error) {
-	began := time.Now()
-	end, ok := ctx.Deadline()
-	if !ok {
-		end = time.Now().Add(Budget)
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, end)
-		defer cancel()
+	end := time.Now().Add(Budget)
+	if d, ok := ctx.Deadline(); ok && d.Before(end) {
+		end = d
 	}
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
 	t := &tick{
 		Sweep: s, end: end, calls: make(chan struct{}, Parallel), marks: journal.NewMarks(s.Store),
 		own:  journal.New(s.Store, journal.Options{Schema: Schema, MinReader: MinReader, MaxBody: MaxState}),
@@ -140,9 +131,7 @@ func (s *Sweep) Tick(ctx context.Context) (Report, error) {
 	for _, r := range reports {
 		sum.add(r)
 	}
-	err := errors.Join(errs...)
-	t.logger().Info("swept", "report", sum, "ms", time.Since(began).Milliseconds())
-	return sum, err
+	return sum, errors.Join(errs...)
 }
 
 // apart keeps a panic from taking everything else with it.

@@ -29,5 +29,7 @@
 //     not all be copied by the date of the ticket.
 //
 // An alert fires when its condition held at [Polls] polls in a row and is resolved
-// when it did not hold at as many. It has one reason, the one it fired with.
+// when it did not hold at as many. It has one reason, the one it fired with. What
+// keeps it from coming and going is said at its row: to be resolved takes a little
+// more than not to fire.
 package watch

@@ -175,10 +175,16 @@ func judgeRule(p Pair, s Sample, _ time.Time) verdict {
 
 // judgeLag counts a poll that could not read the rule against the pair, once the
 // last watermark that was read is older than the limit: then nobody can say that the
-// limit is kept.
+// limit is kept. The watermark moves by leaps, one object or several at a time, so
+// the lag of a pair that falls behind goes up and down: an alert that fires is not
+// resolved before it lies within three quarters of the limit.
 func judgeLag(p Pair, s Sample, now time.Time) verdict {
 	lag, limit := p.Lag(now), p.MaxLag(now)
-	v := verdict{known: true, bad: lag > limit, reason: replication.ReasonLag}
+	bound := limit
+	if p.Alerts[atLag].Since != 0 {
+		bound = limit * 3 / 4
+	}
+	v := verdict{known: true, bad: lag > bound, reason: replication.ReasonLag}
 	mark := "no watermark was reported since the watch began at " + stamp(p.Since.Time())
 	if p.Watermark != 0 {
 		mark = "all that was written before " + stamp(p.Watermark.Time()) + " is copied"

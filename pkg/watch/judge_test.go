@@ -85,8 +85,11 @@ func TestAlertsFireAndAreResolvedAtTheSecondPollInARow(t *testing.T) {
 		"one bad poll among good ones fires nothing": {nil, []poll{
 			{61 * minute, mark(0), ""}, {62 * minute, mark(30 * minute), ""}, {110 * minute, mark(30 * minute), ""}, {111 * minute, mark(110 * minute), ""}}},
 		"one good poll among bad ones resolves nothing": {nil, []poll{
-			{61 * minute, mark(0), ""}, {62 * minute, mark(0), "lag/62/firing"}, {63 * minute, mark(5 * minute), ""},
-			{66 * minute, mark(5 * minute), ""}, {67 * minute, mark(10 * minute), ""}, {68 * minute, mark(10 * minute), "lag/62/resolved"}}},
+			{61 * minute, mark(0), ""}, {62 * minute, mark(0), "lag/62/firing"}, {63 * minute, mark(19 * minute), ""},
+			{66 * minute, mark(19 * minute), ""}, {67 * minute, mark(30 * minute), ""}, {68 * minute, mark(30 * minute), "lag/62/resolved"}}},
+		"a lag that leaps back a little resolves nothing, three quarters of the limit do": {nil, []poll{
+			{61 * minute, mark(0), ""}, {62 * minute, mark(0), "lag/62/firing"}, {63 * minute, mark(10 * minute), ""}, {64 * minute, mark(10 * minute), ""},
+			{65 * minute, mark(19 * minute), ""}, {66 * minute, mark(21 * minute), ""}, {67 * minute, mark(22 * minute), "lag/62/resolved"}}},
 		"an alert that comes again has an id of its own": {nil, []poll{
 			{61 * minute, mark(0), ""}, {62 * minute, mark(0), "lag/62/firing"}, {64 * minute, mark(60 * minute), ""}, {65 * minute, mark(64 * minute), "lag/62/resolved"},
 			{125 * minute, mark(64 * minute), ""}, {126 * minute, mark(64 * minute), "lag/126/firing"}}},
