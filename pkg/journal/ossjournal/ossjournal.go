@@ -7,9 +7,9 @@
 //	open/<shard>/<id>/<rev>, watch/<shard>/<id>/<rev>, sample/...  markers
 //
 // An entry is put with x-oss-forbid-overwrite, which makes it at most once as long
-// as the bucket was never versioned; OSS ignores the header otherwise. A versioned
-// bucket gives itself away by x-oss-version-id in its replies: from the first such
-// reply on a Store writes nothing more.
+// as the bucket was never versioned; OSS ignores the header otherwise [fact 25]. A
+// versioned bucket gives itself away by x-oss-version-id in its replies: from the
+// first such reply on a Store writes nothing more.
 //
 // The program that uses this package needs oss:GetObject, oss:PutObject and
 // oss:ListObjects on the bucket, oss:DeleteObject outside log/ only, and for Check
@@ -251,7 +251,7 @@ func (s *Store) fail(ctx context.Context, op, resource string, err error) error 
 	return classify(ctx, op, resource, err)
 }
 
-// date returns the time of a reply, or the zero time when it does not tell.
+// date returns the time of a reply [fact 26], or the zero time when it does not tell.
 func date(h http.Header) time.Time {
 	t, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
