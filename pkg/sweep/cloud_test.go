@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,7 +189,7 @@ func (r *region) mishaps(minutes int) {
 		{Action: "ListObjectsV2", Kind: world.FaultRefuse, Status: 503, Code: "ServiceUnavailable"},
 		{Action: "PutObject", Resource: "desk-state/sweep/0/*", Kind: world.FaultHang},
 	}
-	hit := 0
+	var hit atomic.Int32
 	for m := range minutes {
 		next := time.Now().Add(time.Minute)
 		if m%5 == 0 {
@@ -201,7 +202,7 @@ func (r *region) mishaps(minutes int) {
 		for range 2 {
 			wg.Go(func() {
 				if _, err := r.sweep.Tick(context.Background()); err != nil {
-					hit++
+					hit.Add(1)
 				}
 			})
 		}
@@ -209,5 +210,5 @@ func (r *region) mishaps(minutes int) {
 		mend()
 		time.Sleep(time.Until(next))
 	}
-	require.NotZero(r.t, hit, "no fault was more than a tick could bear")
+	require.NotZero(r.t, hit.Load(), "no fault was more than a tick could bear")
 }

@@ -10,7 +10,7 @@
 // writes two of them, however many pairs there are:
 //
 //  1. the state as it was, with a lease: whoever creates this entry has the shard
-//     for as long as an invocation can last. A live lease of anybody is left alone.
+//     for as long as a tick can last. A live lease of anybody is left alone.
 //  2. the state after the polls, without the lease, or
 //  3. when there is somebody to tell: entry 2 keeps the lease and holds the alerts;
 //     they are sent, and entry 3 gives the lease back without what was sent.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -156,10 +157,10 @@ func TestSeveralSweepsAtOnceTellPeopleOnce(t *testing.T) {
 		b.watched("CHG-1")
 		b.cloud.gone("CHG-1")
 		b.minutes(1)
-		frozen := true
+		var frozen atomic.Bool
+		frozen.Store(true)
 		b.cloud.set("CHG-1", func() (replication.ProgressSeen, error) {
-			if frozen {
-				frozen = false
+			if frozen.Swap(false) {
 				time.Sleep(5 * time.Minute) // the whole process, so no deadline helps
 			}
 			return replication.ProgressSeen{Is: replication.Missing}, nil

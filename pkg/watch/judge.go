@@ -20,7 +20,8 @@ type Sample struct {
 	Trouble string
 }
 
-// Seen returns the sample of an answer.
+// Seen returns the sample of an answer. A rule that is starting again is there, and
+// has no figures. [fact 10]
 func Seen(g replication.ProgressSeen) Sample {
 	if g.Is == replication.Missing || g.Status == replication.RuleClosing {
 		return Sample{Gone: true}
