@@ -3,19 +3,15 @@ package systemtest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
-	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/stretchr/testify/require"
 
 	"github.com/replidesk/replidesk/deploy"
@@ -24,39 +20,48 @@ import (
 	"github.com/replidesk/replidesk/pkg/emulator/fcemu"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
 	"github.com/replidesk/replidesk/pkg/journal"
-	"github.com/replidesk/replidesk/pkg/mnsbus"
 	"github.com/replidesk/replidesk/pkg/replication"
-	"github.com/replidesk/replidesk/pkg/wiring"
 )
 
 const (
 	home        = "cn-hangzhou"
+	away        = "cn-shanghai"
 	stateBucket = "desk-state"
 )
 
-// A desk is a deployment on a local cloud, and a person with all rights beside it.
+// setup says how a desk differs from one that is deployed as s.yaml says.
+type setup struct {
+	world       world.Options
+	eventDriven bool              // tickets come one a call, as an object instead of an array
+	noWakes     bool              // no function is told of what lies in the wake queues
+	retry       string            // of the triggers; "" is that of s.yaml
+	env         map[string]string // settings besides the required ones
+	seed        uint64            // of what the harness draws; the cloud has its own
+}
+
+// A desk is a deployment on a local cloud, and a person who may do everything there.
 type desk struct {
 	t        *testing.T
+	setup    setup
 	cloud    *emulator.Cloud
 	world    *world.World
 	uid      string
+	other    string // another account
+	config   config.Config
 	platform *fcemu.Platform
-	person   *wiring.Desk
+	journal  *journal.Journal
 	log      *syncBuffer
 	getenv   func(string) string
 
 	mu        sync.Mutex
-	instances map[string]*wiring.Function
-	results   []result
-}
-
-// A result is a CloudEvent from the results queue.
-type result struct {
-	ID, Type, Sequence string
-	Data               struct {
-		Ticket, Phase, Reason, Message, Remedy string
-		Detail                                 json.RawMessage
-	}
+	rng       *rand.Rand
+	processes map[string]*process            // by instance
+	mishap    func(c call) mishap            // what befalls a function's call; nil: nothing
+	secrets   []string                       // that the cloud gave out
+	tickets   map[string]replication.Request // in order by their form, by id
+	results   []result                       // as they came, doubled ones too
+	burials   []burial
+	guard     guard
 }
 
 type syncBuffer struct {
@@ -76,9 +81,11 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// bubble runs f as a subtest in virtual time.
+// bubble runs f as a subtest in virtual time, beside other bubbles.
 func bubble(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
 	t.Run(name, func(t *testing.T) {
+		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			t.Cleanup(func() { time.Sleep(2 * time.Minute) }) // the MNS SDK's HTTP client tidies up for a while
 			f(t)
@@ -86,111 +93,97 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	})
 }
 
-var builders = map[string]func(*wiring.Desk) wiring.Handler{
-	"provision": wiring.Provision, "verify": wiring.Verify, "progress": wiring.Progress,
-}
-
-// newDesk makes the cloud and deploys the functions as s.yaml does.
-func newDesk(t *testing.T, opt world.Options) *desk {
+// newDesk makes a cloud and deploys the functions. At the end of the test every
+// invariant is looked at, see [desk.checkAll].
+func newDesk(t *testing.T, s setup) *desk {
 	t.Helper()
-	cloud, accounts := emulator.Ready(opt)
-	d := &desk{t: t, cloud: cloud, world: cloud.World, uid: accounts.A.UID, log: &syncBuffer{}, instances: map[string]*wiring.Function{}}
-	env := map[string]string{"REPLIDESK_ACCOUNT": d.uid, "REPLIDESK_REGION": home, "REPLIDESK_STATE_BUCKET": stateBucket, "REPLIDESK_ENDPOINT": "http://127.0.0.1:1"}
+	if s.world.Seed == 0 {
+		s.world.Seed = s.seed + 1
+	}
+	cloud, accounts := emulator.Ready(s.world)
+	d := &desk{
+		t: t, setup: s, cloud: cloud, world: cloud.World, uid: accounts.A.UID, other: accounts.B.UID, log: &syncBuffer{},
+		rng: rand.New(rand.NewPCG(s.seed, 1)), processes: map[string]*process{}, tickets: map[string]replication.Request{},
+	}
+	for _, k := range []world.AccessKey{accounts.A.Root, accounts.A.User, accounts.B.Root, accounts.B.User} {
+		d.secrets = append(d.secrets, k.Secret)
+	}
+	env := map[string]string{"REPLIDESK_ACCOUNT": d.uid, "REPLIDESK_REGION": home, "REPLIDESK_STATE_BUCKET": stateBucket, "REPLIDESK_LOG_LEVEL": "debug"}
+	for k, v := range s.env {
+		env[k] = v
+	}
 	d.getenv = func(k string) string { return env[k] }
-	c, err := config.Read(d.getenv)
+	var err error
+	d.config, err = config.Read(d.getenv)
 	require.NoError(t, err)
-	creds := &wiring.Credentials{}
-	creds.Set(accounts.A.User.ID, accounts.A.User.Secret, "")
-	d.person = wiring.New(c, creds, cloud.Transport(), slog.New(slog.NewTextHandler(io.Discard, nil)))
-	time.Sleep(time.Minute) // the rights of a new user spread
-
+	d.journal = journal.New(entries{d.world}, journal.Options{Schema: replication.Schema, MinReader: replication.MinReader})
 	d.bucket(stateBucket, home, false)
-	_, err = d.oss(home).PutBucketEncryption(context.Background(), &oss.PutBucketEncryptionRequest{Bucket: oss.Ptr(stateBucket),
-		ServerSideEncryptionRule: &oss.ServerSideEncryptionRule{ApplyServerSideEncryptionByDefault: &oss.ApplyServerSideEncryptionByDefault{SSEAlgorithm: oss.Ptr("AES256")}}})
-	require.NoError(t, err)
+	require.Nil(t, d.world.PutBucketEncryption(stateBucket, &world.Encryption{Algorithm: "AES256"}))
+	week := 7 * 24 * 60 * 60
 	for _, q := range config.Queues() {
-		_, err := d.world.CreateQueue(home, d.uid, c.QueueName(q), world.QueueChange{})
+		_, err := d.world.CreateQueue(home, d.uid, d.config.QueueName(q), world.QueueChange{MessageRetentionPeriod: &week})
 		require.NoError(t, err)
 	}
-	d.deploy(c)
+	d.platform = fcemu.New(d.world, fcemu.Options{ColdStart: 50 * time.Millisecond, Seed: s.seed, Logger: slog.New(slog.NewTextHandler(d.log, nil))})
+	t.Cleanup(d.platform.Stop)
+	d.guard.begin(d)
+	t.Cleanup(d.checkAll)
+	d.deploy()
 	return d
 }
 
-func (d *desk) deploy(c config.Config) {
+func fn(name string) string { return "replidesk-" + name }
+
+func (d *desk) deploy() {
 	d.t.Helper()
-	d.platform = fcemu.New(d.world, fcemu.Options{ColdStart: 50 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(d.log, nil))})
-	d.t.Cleanup(d.platform.Stop)
 	trust, err := deploy.TrustPolicy()
 	require.NoError(d.t, err)
 	for _, f := range deploy.Functions() {
-		policy, err := deploy.RolePolicy(f, stateBucket, c.QueuePrefix)
+		policy, err := deploy.RolePolicy(f, stateBucket, d.config.QueuePrefix)
 		require.NoError(d.t, err)
-		role := "replidesk-" + f
-		_, e := d.world.CreateRole(d.uid, world.NewRole{Name: role, Trust: string(trust)})
+		_, e := d.world.CreateRole(d.uid, world.NewRole{Name: fn(f), Trust: string(trust)})
 		require.Nil(d.t, e)
-		_, e = d.world.CreatePolicy(d.uid, role, string(policy), "", nil)
+		_, e = d.world.CreatePolicy(d.uid, fn(f), string(policy), "", nil)
 		require.Nil(d.t, e)
-		require.Nil(d.t, d.world.AttachPolicyToRole(d.uid, "Custom", role, role, world.View{}))
-		instances := 5
+		require.Nil(d.t, d.world.AttachPolicyToRole(d.uid, world.TypeCustom, fn(f), fn(f), world.View{}))
+		function := fcemu.Function{Name: fn(f), Region: home, Account: d.uid, Role: fn(f), Timeout: 240 * time.Second, MaxInstances: 5,
+			Invoke: func(ctx context.Context, in fcemu.Invocation) ([]byte, error) { return d.invoke(ctx, f, in) }}
 		if f == "progress" {
-			instances = 1
+			function.MaxInstances = 1
+			function.Async = &fcemu.AsyncConfig{MaxRetries: 0, MaxAge: time.Minute}
 		}
-		require.NoError(d.t, d.platform.Deploy(fcemu.Function{Name: role, Region: home, Account: d.uid, Role: role, Timeout: 240 * time.Second,
-			MaxInstances: instances, Invoke: func(ctx context.Context, in fcemu.Invocation) ([]byte, error) { return d.invoke(ctx, f, in) }}))
+		require.NoError(d.t, d.platform.Deploy(function))
 	}
-	time.Sleep(time.Minute) // the rights of the functions spread
-	queue := func(f, name string, q config.Queue) {
-		require.NoError(d.t, d.platform.AddQueueTrigger("replidesk-"+f, fcemu.QueueTrigger{Name: name, Region: home, Queue: c.QueueName(q), Base64Decode: true,
-			Mode: "event-streaming", Schema: "CloudEvents", BatchCount: 10, BatchWindow: time.Second, Retry: "EXPONENTIAL_DECAY_RETRY", ErrorsTolerance: "ALL",
-			DeadLetterQueue: fmt.Sprintf("acs:mns:%s:%s:/queues/%s", home, d.uid, c.QueueName(config.QueueUndelivered))}))
+	time.Sleep(2*d.setup.world.Delays.Propagation + time.Minute) // the rights of the functions spread
+	d.trigger("provision", "requests", config.QueueRequests)
+	if !d.setup.noWakes {
+		d.trigger("provision", "wake", config.QueueWakeProvision)
+		d.trigger("verify", "wake", config.QueueWakeVerify)
 	}
-	queue("provision", "requests", config.QueueRequests)
-	queue("provision", "wake", config.QueueWakeProvision)
-	queue("verify", "wake", config.QueueWakeVerify)
-	require.NoError(d.t, d.platform.AddTimer("replidesk-progress", fcemu.TimerTrigger{Name: "tick", Cron: "@every 1m", Payload: `{"tick":true}`}))
+	require.NoError(d.t, d.platform.AddTimer(fn("progress"), fcemu.TimerTrigger{Name: "tick", Cron: "@every 1m", Payload: `{"tick":true}`}))
 }
 
-// invoke is one invocation of an instance; each instance is a function of its own.
-func (d *desk) invoke(ctx context.Context, f string, in fcemu.Invocation) ([]byte, error) {
-	d.mu.Lock()
-	fn := d.instances[in.InstanceID]
-	if fn == nil {
-		var err error
-		fn, err = wiring.NewFunction(builders[f], func(k string) string {
-			if k == "FC_INSTANCE_ID" {
-				return in.InstanceID
-			}
-			return d.getenv(k)
-		}, d.log, d.cloud.Transport())
-		if err != nil {
-			d.mu.Unlock()
-			return nil, err
+func (d *desk) trigger(f, name string, q config.Queue) {
+	d.t.Helper()
+	t := fcemu.QueueTrigger{Name: name, Region: home, Queue: d.config.QueueName(q), Base64Decode: true, Mode: fcemu.EventDriven}
+	if !d.setup.eventDriven || q != config.QueueRequests {
+		t.Mode, t.Schema, t.BatchCount, t.BatchWindow = fcemu.EventStreaming, fcemu.CloudEvents, 10, time.Second
+		t.Retry, t.ErrorsTolerance = fcemu.ExponentialDecayRetry, fcemu.TolerateAll
+		if d.setup.retry != "" {
+			t.Retry = d.setup.retry
 		}
-		d.instances[in.InstanceID] = fn
+		t.DeadLetterQueue = fmt.Sprintf("acs:mns:%s:%s:/queues/%s", home, d.uid, d.config.QueueName(config.QueueUndelivered))
 	}
-	d.mu.Unlock()
-	k := in.Credentials
-	return []byte("null"), fn.InvokeWith(ctx, in.Payload, k.AccessKeyID, k.AccessKeySecret, k.SecurityToken)
+	require.NoError(d.t, d.platform.AddQueueTrigger(fn(f), t))
 }
 
-// oss returns a client of the person for a region.
-func (d *desk) oss(region string) *oss.Client {
-	return oss.NewClient(oss.LoadDefaultConfig().WithRegion(region).WithEndpoint("http://oss-" + region + ".aliyuncs.com").
-		WithHttpClient(&http.Client{Transport: d.cloud.Transport()}).
-		WithCredentialsProvider(osscredentials.CredentialsProviderFunc(func(context.Context) (osscredentials.Credentials, error) {
-			id, secret, token := d.person.Credentials.Get()
-			return osscredentials.Credentials{AccessKeyID: id, AccessKeySecret: secret, SecurityToken: token}, nil
-		})))
-}
+// What the person has.
 
 func (d *desk) bucket(name, region string, versioned bool) {
 	d.t.Helper()
-	_, err := d.oss(region).PutBucket(context.Background(), &oss.PutBucketRequest{Bucket: oss.Ptr(name)})
-	require.NoError(d.t, err)
+	require.Nil(d.t, d.world.PutBucket(world.NewBucket{Name: name, Owner: d.uid, Region: region}))
 	if versioned {
-		_, err := d.oss(region).PutBucketVersioning(context.Background(), &oss.PutBucketVersioningRequest{Bucket: oss.Ptr(name),
-			VersioningConfiguration: &oss.VersioningConfiguration{Status: oss.VersionEnabled}})
-		require.NoError(d.t, err)
+		require.Nil(d.t, d.world.PutBucketVersioning(name, "Enabled"))
 	}
 }
 
@@ -198,119 +191,110 @@ func (d *desk) bucket(name, region string, versioned bool) {
 func (d *desk) pair(src, dst string, versioned bool) {
 	d.t.Helper()
 	d.bucket(src, home, versioned)
-	d.bucket(dst, "cn-shanghai", versioned)
+	d.bucket(dst, away, versioned)
 }
 
-func (d *desk) put(bucket, region, key, content string) {
+func (d *desk) put(bucket, key, content string) {
 	d.t.Helper()
-	_, err := d.oss(region).PutObject(context.Background(), &oss.PutObjectRequest{Bucket: oss.Ptr(bucket), Key: oss.Ptr(key), Body: strings.NewReader(content)})
-	require.NoError(d.t, err)
+	_, e := d.world.PutObject(bucket, world.Version{Key: key, Data: []byte(content)}, false)
+	require.Nil(d.t, e)
 }
 
-func (d *desk) keys(bucket, region string) (keys []string) {
+// object returns the current version of an object, or nil.
+func (d *desk) object(bucket, key string) *world.Version {
+	v, e := d.world.Object(bucket, key, "", false)
+	if e != nil {
+		return nil
+	}
+	return v
+}
+
+// listed lists the current objects of a bucket, or all versions.
+func (d *desk) listed(bucket, prefix string, versions bool) (list []world.Listed) {
 	d.t.Helper()
-	p := d.oss(region).NewListObjectsV2Paginator(&oss.ListObjectsV2Request{Bucket: oss.Ptr(bucket), MaxKeys: 1000})
-	for p.HasNext() {
-		page, err := p.NextPage(context.Background())
-		require.NoError(d.t, err)
-		for _, o := range page.Contents {
-			keys = append(keys, oss.ToString(o.Key))
+	q := world.ListQuery{Prefix: prefix, Versions: versions, Max: 1000}
+	for {
+		page, e := d.world.ListObjects(bucket, q)
+		require.Nil(d.t, e)
+		list = append(list, page.Versions...)
+		if !page.Truncated {
+			return list
+		}
+		q.After, q.AfterVersion = page.NextKey, page.NextVersion
+	}
+}
+
+// keys returns the keys of a bucket's current objects.
+func (d *desk) keys(bucket string) []string {
+	d.t.Helper()
+	keys := []string{}
+	for _, v := range d.listed(bucket, "", false) {
+		keys = append(keys, v.Key)
+	}
+	return keys
+}
+
+// ours returns the keys of everything that stands in a bucket and was put there by
+// the desk, versions and delete markers included.
+func (d *desk) ours(bucket string) []string {
+	d.t.Helper()
+	keys := []string{}
+	for _, v := range d.listed(bucket, "", true) {
+		if strings.Contains(v.Key, ".replidesk/") {
+			keys = append(keys, v.Key)
 		}
 	}
 	return keys
 }
 
-// ticket returns a ticket for a pair made by d.pair; extra are further members.
+// scope is what most tickets ask for.
+const scope = `"historical":{"replicate":true},"objects":{"prefixes":["image/"]}`
+
+// ticket returns a ticket for a pair made by d.pair; extra are its further members,
+// "" the usual ones.
 func (d *desk) ticket(id, src, dst, extra string) string {
 	if extra == "" {
-		extra = `"historical":{"replicate":true},"objects":{"prefixes":["image/"]}`
+		extra = scope
 	}
-	return fmt.Sprintf(`{"specVersion":"1","id":%q,"action":"replicate","source":{"account":%q,"region":"cn-hangzhou","bucket":%q},"destination":{"account":%q,"region":"cn-shanghai","bucket":%q},%s}`,
-		id, d.uid, src, d.uid, dst, extra)
+	return fmt.Sprintf(`{"specVersion":"1","id":%q,"action":"replicate","source":{"account":%q,"region":%q,"bucket":%q},"destination":{"account":%q,"region":%q,"bucket":%q},%s}`,
+		id, d.uid, home, src, d.uid, away, dst, extra)
 }
 
 // submit sends a body to the requests queue, as a ticket system does.
 func (d *desk) submit(body string) {
 	d.t.Helper()
-	require.NoError(d.t, d.person.Bus.Send(context.Background(), d.person.Config.QueueName(config.QueueRequests), []byte(body), 0))
+	d.know(body)
+	d.send(config.QueueRequests, body)
 }
 
-// job returns the newest state of a job, or nil.
-func (d *desk) job(id string) *replication.Job {
+// know remembers what a ticket asks for; the first of an id counts.
+func (d *desk) know(body string) {
+	r, problems := replication.Parse([]byte(body))
+	if len(problems) == 0 {
+		problems = replication.Validate(r, replication.Desk{Account: d.uid, Reserved: []string{stateBucket}, MaxPrefixes: d.config.MaxPrefixes})
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.tickets[r.ID]; !ok && len(problems) == 0 {
+		d.tickets[r.ID] = r
+	}
+}
+
+func (d *desk) send(q config.Queue, body string) {
 	d.t.Helper()
-	s, err := d.person.Journal.Load(context.Background(), journal.Job(id))
+	_, err := d.world.QueueSend(home, d.uid, d.config.QueueName(q), body, -1)
 	require.NoError(d.t, err)
-	if !s.Exists() {
-		return nil
-	}
-	j, err := replication.Decode(s.Body)
+}
+
+// queued returns how many messages are in a queue, hidden and delayed ones included.
+func (d *desk) queued(q config.Queue) int {
+	d.t.Helper()
+	i, err := d.world.QueueStats(home, d.uid, d.config.QueueName(q))
 	require.NoError(d.t, err)
-	return j
+	return i.Active + i.Inactive + i.Delayed
 }
 
-// await runs the world until the job is at rest, for at most the limit.
-func (d *desk) await(id string, limit time.Duration) *replication.Job {
-	d.t.Helper()
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(5 * time.Second) {
-		if j := d.job(id); j != nil && j.AtRest() {
-			return j
-		}
-	}
-	j := d.job(id)
-	require.NotNil(d.t, j, "the job %s never began; log:\n%s", id, d.log)
-	d.t.Fatalf("job %s is %s (%s: %s) after %s; log:\n%s", id, j.Phase, j.Reason, j.Message, limit, d.log)
-	return nil
-}
-
-// events receives what has come to the results queue so far, and returns all
-// results of a ticket in the order of their arrival, each id once.
-func (d *desk) events(ticket string) (list []result) {
-	d.t.Helper()
-	queue := d.person.Config.QueueName(config.QueueResults)
-	for {
-		got, err := d.person.Bus.Receive(context.Background(), queue, mnsbus.MaxBatch, 0)
-		require.NoError(d.t, err)
-		if len(got) == 0 {
-			break
-		}
-		for _, m := range got {
-			var r result
-			require.NoError(d.t, json.Unmarshal(m.Body, &r))
-			d.results = append(d.results, r)
-			require.NoError(d.t, d.person.Bus.Delete(context.Background(), queue, m.Handle))
-		}
-	}
-	seen := map[string]bool{}
-	for _, r := range d.results {
-		if r.Data.Ticket == ticket && !seen[r.ID] {
-			seen[r.ID] = true
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-// awaitEvent runs the world until a result of that reason has come.
-func (d *desk) awaitEvent(ticket string, reason replication.Reason, limit time.Duration) result {
-	d.t.Helper()
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(5 * time.Second) {
-		for _, r := range d.events(ticket) {
-			if r.Data.Reason == string(reason) {
-				return r
-			}
-		}
-	}
-	d.t.Fatalf("no result %s for %s within %s: %v; log:\n%s", reason, ticket, limit, d.events(ticket), d.log)
-	return result{}
-}
-
-// calls counts successful calls of an action by the functions.
-func (d *desk) calls(action string) (n int) {
-	all, _ := d.world.Calls(0)
-	for _, c := range all {
-		if c.Action == action && c.Status < 300 && strings.Contains(c.Caller, "assumed-role/replidesk-") {
-			n++
-		}
-	}
-	return n
+func (d *desk) tail() string {
+	lines := strings.Split(strings.TrimSpace(d.log.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-40):], "\n")
 }

@@ -1,0 +1,379 @@
+package systemtest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/replidesk/replidesk/pkg/config"
+	"github.com/replidesk/replidesk/pkg/emulator/world"
+	"github.com/replidesk/replidesk/pkg/journal"
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// A guard looks after every call of a function whether what was done is what may
+// ever be done.
+type guard struct {
+	d       *desk
+	mu      sync.Mutex
+	next    int               // the first call that was not looked at
+	foreign string            // what is not the desk's, at the beginning
+	changed map[string]bool   // tickets whose role or policy the test itself changed
+	puts    map[[2]string]int // rules made, by source and ticket
+}
+
+const foreignTrust = `{"Version":"1","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["oss.aliyuncs.com"]}}]}`
+
+// begin makes what belongs to others, which the desk has no business with.
+func (g *guard) begin(d *desk) {
+	g.d, g.changed, g.puts = d, map[string]bool{}, map[[2]string]int{}
+	for _, name := range []string{"foreign", "oss-replication-foreign", "replidesk-foreign"} {
+		_, e := d.world.CreateRole(d.uid, world.NewRole{Name: name, Trust: foreignTrust})
+		require.Nil(d.t, e)
+		_, e = d.world.CreatePolicy(d.uid, name, `{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:*","Resource":"*"}]}`, "", nil)
+		require.Nil(d.t, e)
+		require.Nil(d.t, d.world.AttachPolicyToRole(d.uid, world.TypeCustom, name, name, world.View{}))
+	}
+	d.pair("foreign-src", "foreign-dst", true)
+	require.Nil(d.t, d.world.PutBucketPolicy("foreign-dst", []byte(`{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:GetObject"],"Principal":["`+d.other+`"],"Resource":["acs:oss:*:*:foreign-dst/*"]}]}`)))
+	g.foreign = g.others()
+}
+
+// others describes what is not the desk's.
+func (g *guard) others() string {
+	var b strings.Builder
+	w, uid := g.d.world, g.d.uid
+	page, e := w.ListRoles(uid, "", 1000, world.View{})
+	if e != nil {
+		return e.Error()
+	}
+	for _, r := range page.Roles {
+		if g.ours(r.Name) || r.Name == fn("provision") || r.Name == fn("verify") || r.Name == fn("progress") {
+			continue
+		}
+		attached, _ := w.ListPoliciesForRole(uid, r.Name, world.View{})
+		fmt.Fprintln(&b, r.Name, string(r.Trust), r.Updated, len(attached))
+		p, e := w.GetPolicy(uid, world.TypeCustom, r.Name, world.View{})
+		if e == nil {
+			fmt.Fprintln(&b, p.Default, len(p.Versions), string(p.Versions[0].Document), p.Updated)
+		}
+	}
+	for _, name := range []string{"foreign-src", "foreign-dst"} {
+		bucket, _ := w.Bucket(name)
+		fmt.Fprintln(&b, name, string(bucket.Policy), bucket.Versioning, len(g.d.listed(name, "", true)))
+	}
+	return b.String()
+}
+
+// ours reports whether a role has the name that a ticket's job gives it.
+func (g *guard) ours(role string) bool {
+	for id := range g.tickets() {
+		if role == replication.RoleName(id) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *guard) tickets() map[string]replication.Request {
+	g.d.mu.Lock()
+	defer g.d.mu.Unlock()
+	all := make(map[string]replication.Request, len(g.d.tickets))
+	for id, r := range g.d.tickets {
+		all[id] = r
+	}
+	return all
+}
+
+// look looks at the calls since the last time.
+func (g *guard) look() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	calls, next := g.d.world.Calls(g.next)
+	g.next = next
+	var tickets map[string]replication.Request
+	for _, c := range calls {
+		if !byFunction(c) || !c.Write || c.Status >= 300 {
+			continue
+		}
+		if tickets == nil {
+			tickets = g.tickets()
+		}
+		if problem := g.judge(c, tickets); problem != "" {
+			g.d.t.Errorf("%s: %s %s %s by %s", problem, c.Service, c.Action, c.Resource, c.Caller)
+		}
+	}
+	if tickets == nil {
+		return
+	}
+	for id, r := range tickets {
+		if n := g.d.world.ReplicationStats(r.Source.Bucket, r.Destination.Bucket).OutOfScope; n > 0 {
+			g.d.t.Errorf("%d objects were copied that ticket %s does not cover", n, id)
+		}
+	}
+}
+
+// judge says what is wrong with a call that took effect, or "".
+func (g *guard) judge(c world.Call, tickets map[string]replication.Request) string {
+	switch c.Service {
+	case "mns":
+		if !strings.HasPrefix(c.Resource, g.d.config.QueuePrefix+"-") {
+			return "a queue of somebody else"
+		}
+		return ""
+	case "ram":
+		return g.judgeGrant(c, tickets)
+	case "oss":
+		return g.judgeOSS(c, tickets)
+	}
+	return "a service that no function uses"
+}
+
+func (g *guard) judgeOSS(c world.Call, tickets map[string]replication.Request) string {
+	bucket, key, _ := strings.Cut(c.Resource, "/")
+	if bucket == stateBucket {
+		set, _, _ := strings.Cut(key, "/")
+		mayPut := slices.Contains([]string{"log", "open", "watch", "sweep", "sample"}, set)
+		if c.Action == "PutObject" && mayPut || c.Action == "DeleteObject" && mayPut && set != "log" && set != "sample" {
+			return ""
+		}
+		return "not what is done to the state"
+	}
+	for id, r := range tickets {
+		if r.Source.Bucket != bucket {
+			continue
+		}
+		switch c.Action {
+		case "PutBucketReplication":
+			if g.d.owner(bucket, r.Destination.Bucket) == id {
+				g.puts[[2]string{bucket, id}]++
+				return ""
+			}
+		case "DeleteBucketReplication":
+			if g.d.owner(bucket, r.Destination.Bucket) == id {
+				return ""
+			}
+		case "PutObject", "DeleteObject":
+			if strings.Contains(key, ".replidesk/"+id+"/") {
+				return ""
+			}
+		}
+	}
+	return "nothing that any ticket asks for"
+}
+
+// judgeGrant refuses whatever is not the role and the policy of a ticket, or grants
+// more than the ticket needs.
+func (g *guard) judgeGrant(c world.Call, tickets map[string]replication.Request) string {
+	w, uid := g.d.world, g.d.uid
+	for id, r := range tickets {
+		role, policy := replication.RoleName(id), replication.PolicyName(id)
+		if !strings.Contains(c.Resource, role) && !strings.Contains(c.Resource, policy) {
+			continue
+		}
+		if g.changed[id] {
+			return ""
+		}
+		if p, e := w.GetPolicy(uid, world.TypeCustom, policy, world.View{}); e == nil && !replication.SameDocument(string(p.Versions[0].Document), replication.RolePolicy(r)) {
+			return "a policy that grants something else"
+		}
+		if made, e := w.GetRole(uid, role, world.View{}); e == nil && !replication.SameDocument(string(made.Trust), replication.TrustPolicy()) {
+			return "a role that trusts somebody else"
+		}
+		attached, _ := w.ListPoliciesForRole(uid, role, world.View{})
+		for _, a := range attached {
+			if a.Policy.Name != policy || a.Policy.Type != world.TypeCustom {
+				return "a role with another policy"
+			}
+		}
+		return ""
+	}
+	return "a grant for nobody's ticket"
+}
+
+// checkAll is looked at at the end of every test, whatever it was about.
+func (d *desk) checkAll() {
+	if d.t.Failed() {
+		return
+	}
+	d.guard.look()
+	require.Equal(d.t, d.guard.foreign, d.guard.others(), "what belongs to others has to stay as it was")
+	d.checkLogs()
+	d.collect()
+	for id := range d.guard.tickets() {
+		if j := d.job(id); j != nil {
+			d.checkJob(j)
+		}
+	}
+	d.checkResults()
+	d.checkSecrets()
+	require.NotContains(d.t, strings.ReplaceAll(d.log.String(), "panic: by order", ""), "panic: ", "no code may panic but by order")
+}
+
+// checkLogs verifies the chain of every log there is.
+func (d *desk) checkLogs() {
+	d.t.Helper()
+	seen := map[journal.Log]bool{}
+	for _, prefix := range []string{"log/", "sweep/"} {
+		for _, v := range d.listed(stateBucket, prefix, false) {
+			var e struct{ Log journal.Log }
+			require.NoError(d.t, json.Unmarshal(v.Data, &e), v.Key)
+			if seen[e.Log] {
+				continue
+			}
+			seen[e.Log] = true
+			found, err := d.journal.Verify(context.Background(), e.Log)
+			require.NoError(d.t, err, e.Log)
+			require.Empty(d.t, found.Problems, e.Log)
+		}
+	}
+}
+
+// checkJob holds the newest state of a job against the world.
+func (d *desk) checkJob(j *replication.Job) {
+	d.t.Helper()
+	r := j.Request
+	owner := d.owner(r.Source.Bucket, r.Destination.Bucket)
+	if !j.Made.Pair.IsZero() {
+		require.Equal(d.t, j.ID, owner, "a job that holds a pair owns it")
+	}
+	if !j.AtRest() {
+		return
+	}
+	if j.Phase == replication.PhaseWatching {
+		rules, e := d.world.Replication(r.Source.Bucket, false)
+		if e == nil {
+			i := slices.IndexFunc(rules, func(g world.Rule) bool { return g.Destination == r.Destination.Bucket })
+			if i >= 0 {
+				require.Equal(d.t, rules[i].ID, j.Rule.ID, "the rule that is watched is the one that stands")
+			}
+		}
+	} else if j.Made.Rule.IsZero() {
+		require.NotEqual(d.t, j.ID, owner, "a job that ended without a rule has given its pair back: %s", state(j))
+	}
+	snap, err := d.journal.Load(context.Background(), journal.Job(j.ID))
+	require.NoError(d.t, err)
+	if time.Since(snap.At) < 15*time.Minute {
+		return
+	}
+	require.NotContains(d.t, strings.Join(d.marks("open"), " "), "/"+j.ID+"/", "no mark of an open job stands when it is at rest")
+	watched := strings.Contains(strings.Join(d.marks("watch"), " "), "/"+j.ID+"/")
+	require.Equal(d.t, j.Phase == replication.PhaseWatching, watched, "the mark of the watch stands while the pair is watched")
+}
+
+// checkResults holds what was told to people against what the journals say.
+func (d *desk) checkResults() {
+	d.t.Helper()
+	first := map[string]result{}
+	newest := map[string]string{} // place of the last new result of a job
+	ends := map[string]int{}
+	for _, r := range d.results {
+		if before, again := first[r.ID]; again {
+			if !strings.Contains(r.ID, "/refused/") { // its time is that of the answer
+				require.Equal(d.t, before.raw, r.raw, "a result that is sent again is the same")
+			}
+			continue
+		}
+		first[r.ID] = r
+		require.NotEmpty(d.t, r.Data.Message, r.ID)
+		if strings.Contains(r.ID, "/alert/") || strings.Contains(r.ID, "/refused/") {
+			continue
+		}
+		place := r.Sequence + r.ID[strings.LastIndexByte(r.ID, '/'):]
+		require.Less(d.t, newest[r.Data.Ticket], place, "the results of a job come in their order: %s", r.ID)
+		newest[r.Data.Ticket] = place
+		if r.Type != string(replication.EventBlocked) {
+			ends[r.Data.Ticket+" "+r.Type]++
+		}
+	}
+	for fact, n := range ends {
+		require.Equal(d.t, 1, n, "two results with different ids say the same: %s", fact)
+	}
+	for id := range d.guard.tickets() {
+		if d.job(id) != nil {
+			d.checkTold(id, first)
+		}
+	}
+}
+
+// checkTold looks whether every result that a job meant to send has come, and no other.
+func (d *desk) checkTold(id string, came map[string]result) {
+	d.t.Helper()
+	all := d.history(id)
+	meant := map[string]bool{}
+	for _, j := range all {
+		for _, e := range j.Outbox {
+			meant[e.ID] = true
+			if r, ok := came[e.ID]; ok {
+				require.Equal(d.t, string(e.Reason), r.Data.Reason, e.ID)
+			}
+		}
+	}
+	if all[len(all)-1].AtRest() {
+		for e := range meant {
+			require.Contains(d.t, came, e, "a job is at rest when its results are sent")
+		}
+	}
+	for e, r := range came {
+		if r.Data.Ticket == id && !strings.Contains(e, "/alert/") && !strings.Contains(e, "/refused/") {
+			require.True(d.t, meant[e], "%s was sent and is in no entry", e)
+		}
+	}
+}
+
+// checkSecrets looks for secrets in everything that stays or is told.
+func (d *desk) checkSecrets() {
+	d.t.Helper()
+	d.mu.Lock()
+	known := map[string]bool{}
+	for _, s := range d.secrets {
+		known[s[:secretPart]] = true
+	}
+	d.mu.Unlock()
+	clean := func(where, text string) {
+		require.False(d.t, leaks(text, known), "a secret is in %s", where)
+	}
+	clean("the log", d.log.String())
+	for _, v := range d.listed(stateBucket, "", false) {
+		clean(v.Key, string(v.Data))
+	}
+	for _, r := range d.results {
+		clean("result "+r.ID, r.raw)
+	}
+	for _, b := range d.burials {
+		clean("a buried ticket", b.Reason.Message+" "+string(b.Body))
+	}
+	for _, q := range config.Queues() {
+		got, err := d.world.QueuePeek(home, d.uid, d.config.QueueName(q), 16)
+		require.NoError(d.t, err)
+		for _, m := range got {
+			clean("queue "+string(q), m.Body)
+		}
+	}
+}
+
+// secretPart is how much of a secret is looked for: its beginning.
+const secretPart = 16
+
+// leaks reports whether text holds the beginning of a secret.
+func leaks(text string, known map[string]bool) bool {
+	run := 0 // how many letters and digits in a row end here
+	for i := range len(text) {
+		c := text[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/' {
+			run++
+		} else {
+			run = 0
+		}
+		if run >= secretPart && known[text[i+1-secretPart:i+1]] {
+			return true
+		}
+	}
+	return false
+}
