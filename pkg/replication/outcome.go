@@ -68,7 +68,7 @@ func decideBlocked(j *Job, v View) Step {
 		return fail(j, ReasonRefused, "the job is blocked by nothing", v)
 	}
 	if v.Now.Before(j.Block.Next) {
-		return Step{Wait: j.Block.Next}
+		return Step{Wait: v.by(j.Block.Next)}
 	}
 	j.Phase = j.Block.Resume // not entered anew: its deadline and waits run from now
 	j.Since = v.Now
@@ -175,5 +175,5 @@ func lagging(j *Job, k EffectKind, v View) (until time.Time, behind bool) {
 		return time.Time{}, false
 	}
 	until = o.At.Add(v.paced(max(unseenEvery, retryAfter(j.Failures))))
-	return until, v.Now.Before(until)
+	return v.by(until), v.Now.Before(until)
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"regexp"
 	"time"
 )
 
@@ -91,12 +93,18 @@ type Duration time.Duration
 // MarshalText writes d as a Go duration.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// UnmarshalText reads a Go duration.
+// UnmarshalText reads what MarshalText writes, in any of its units.
 func (d *Duration) UnmarshalText(b []byte) error {
+	if !durationForm.Match(b) {
+		return fmt.Errorf("%q is not a duration such as 90s, 10m or 1h30m", b)
+	}
 	v, err := time.ParseDuration(string(b))
 	*d = Duration(v)
 	return err
 }
+
+// durationForm is narrower than [time.ParseDuration]: no sign, no bare point.
+var durationForm = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`)
 
 // Std returns d as the standard type.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
