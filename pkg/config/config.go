@@ -77,7 +77,7 @@ func Settings() []Setting {
 			set: text(prefixForm, "a queue name", func(c *Config) *string { return &c.QueuePrefix })},
 		{Name: "REPLIDESK_MAX_PREFIXES", Default: "10", Meaning: "prefixes that a rule may have; up to 100 after the account's limit was raised",
 			set: number(1, 100, func(c *Config) *int { return &c.MaxPrefixes })},
-		{Name: "REPLIDESK_SHARDS", Default: "1", Meaning: "shards of the watch; must never be lowered",
+		{Name: "REPLIDESK_SHARDS", Default: "1", Meaning: "shards of the watch; must not change once there are tickets",
 			set: number(1, 64, func(c *Config) *int { return &c.Shards })},
 		{Name: "REPLIDESK_PACE", Default: "1", Meaning: "divides the pauses between looks, for trials on a local cloud",
 			set: func(c *Config, v string) (err error) {

@@ -29,7 +29,7 @@ const (
 	// grace is how long after the time that a job is due the sweep wakes it.
 	grace = time.Minute
 	// maxWake is the longest delay of one wake; a longer wait is chained.
-	maxWake = 12 * time.Hour
+	maxWake  = 12 * time.Hour
 	maxHaste = 10
 	// maxRounds bounds the decisions of one run, against a table that never rests.
 	maxRounds = 200
@@ -90,6 +90,7 @@ func (e *Engine) open(ctx context.Context, h Hint) (*session, error) {
 	}
 	s := &session{e: e, snap: snap, log: e.logger().With("ticket", h.Job)}
 	now := s.now()
+	s.keep = snap.Seq > 0 && !replication.Known(snap.Body)
 	if snap.Seq == 0 {
 		return e.begin(ctx, s, h)
 	}

@@ -26,7 +26,7 @@ const ticket = `{"specVersion":"1","id":"CHG-1","action":"replicate",
 
 // A bench is the two functions over a fake cloud and a journal in memory.
 type bench struct {
-	t       *testing.T
+	t       testing.TB
 	cloud   *fakeCloud
 	store   *memjournal.Store
 	journal *journal.Journal
@@ -50,7 +50,7 @@ func (d deadStore) Create(ctx context.Context, log journal.Log, seq uint64, data
 	return d.Store.Create(ctx, log, seq, data)
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	b := &bench{t: t, cloud: newFakeCloud(), store: memjournal.New(time.Now), engines: map[replication.Owner]*engine.Engine{}}
 	b.journal = journal.New(deadStore{b.store, b.cloud}, journal.Options{Schema: replication.Schema, MinReader: replication.MinReader})
 	b.engines[replication.OwnerProvision] = b.engine(replication.OwnerProvision, "p")

@@ -234,7 +234,11 @@ func existence(ok bool) replication.Existence {
 }
 
 func (f *fakeCloud) Role(ctx context.Context, name string) (s replication.RoleSeen, err error) {
-	err = f.do(ctx, "Role", func() error { t, ok := f.roles[name]; s = replication.RoleSeen{Is: existence(ok), Trust: t}; return nil })
+	err = f.do(ctx, "Role", func() error {
+		t, ok := f.roles[name]
+		s = replication.RoleSeen{Is: existence(ok), Trust: t}
+		return nil
+	})
 	return s, err
 }
 

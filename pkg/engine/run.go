@@ -15,6 +15,7 @@ type session struct {
 	snap journal.Snapshot // the newest entry that we know of; Seq 0 before the first
 	job  *replication.Job // as it will be saved next
 	seen replication.Seen // since the last effect or pause
+	keep bool             // a newer program wrote members that have to be kept
 	log  *slog.Logger
 }
 
@@ -109,7 +110,7 @@ func (s *session) adopt(job *replication.Job, step replication.Step) {
 func (s *session) effect(ctx context.Context, e replication.Effect) (replication.Step, error) {
 	now := s.now()
 	s.job.Intent = &replication.Intent{Effect: e, Worker: s.e.Worker, Until: now.Add(s.e.hasten(Claim))}
-	s.job.Due, s.job.CheckBy = time.Time{}, now.Add(s.e.hasten(Claim + grace))
+	s.job.Due, s.job.CheckBy = time.Time{}, now.Add(s.e.hasten(Claim+grace))
 	if err := s.save(ctx); err != nil {
 		return replication.Step{}, err
 	}

@@ -17,7 +17,11 @@ func (s *session) save(ctx context.Context) error {
 	defer cancel()
 	s.job.Writes = int(s.snap.Seq)
 	s.job.Stamp(s.snap.Seq + 1)
-	body, err := replication.Encode(s.job, s.snap.Body)
+	var previous []byte
+	if s.keep {
+		previous = s.snap.Body
+	}
+	body, err := replication.Encode(s.job, previous)
 	if err != nil {
 		return fmt.Errorf("encode job %s: %w", s.job.ID, err)
 	}

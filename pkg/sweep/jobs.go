@@ -61,7 +61,7 @@ func (u *turn) look(ctx context.Context, m journal.Standing) (next time.Time, wo
 		return time.Time{}, false
 	}
 	now := u.now()
-	due, to, rev := m.Created.Add(beginLate), replication.OwnerProvision, uint64(0)
+	due, to, rev := m.Created.Add(u.hasten(beginLate)), replication.OwnerProvision, uint64(0)
 	switch {
 	case h.job == nil || h.job.AtRest() && m.Rev > h.snap.Seq: // about to begin
 	case h.job.AtRest():
@@ -70,21 +70,21 @@ func (u *turn) look(ctx context.Context, m journal.Standing) (next time.Time, wo
 	default:
 		due, rev = h.job.CheckBy, h.snap.Seq
 		if due.IsZero() {
-			due = h.snap.At.Add(beginLate)
+			due = h.snap.At.Add(u.hasten(beginLate))
 		}
 		if o := h.job.Owner(); o != replication.OwnerNone {
 			to = o
 		}
 	}
 	if now.Before(due) {
-		return earlier(due, now.Add(lookAgain)), false
+		return earlier(due, now.Add(u.hasten(lookAgain))), false
 	}
 	if err := u.Bus.Wake(ctx, to, m.ID, rev, 0); err != nil {
 		u.log.Warn("a job could not be woken", "ticket", m.ID, "error", err)
 		return time.Time{}, false
 	}
 	u.log.Info("woken", "ticket", m.ID, "to", to, "rev", rev, "due", due)
-	return now.Add(wakeAgain), true
+	return now.Add(u.hasten(wakeAgain)), true
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -10,7 +10,7 @@ import (
 // publish sends the outbox and takes out what was sent: the alerts of a job in their
 // order, those of several jobs side by side. It ends in time for another save.
 func (u *turn) publish(ctx context.Context) {
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), u.end.Add(-saveTimeout))
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), u.end.Add(-u.hasten(saveTimeout)))
 	defer cancel()
 	var jobs [][]int // places in the outbox
 	place := map[string]int{}

@@ -87,7 +87,7 @@ func (u *turn) lease(ctx context.Context) (bool, error) {
 	if from.IsZero() {
 		from = local
 	}
-	u.state.Lease = &Lease{Worker: u.Worker, Until: from.Add(u.end.Sub(local) + leaseMargin).UTC()}
+	u.state.Lease = &Lease{Worker: u.Worker, Until: from.Add(u.end.Sub(local) + u.hasten(leaseMargin)).UTC()}
 	return u.save(ctx)
 }
 
@@ -130,7 +130,7 @@ func (u *turn) finish(ctx context.Context) error {
 
 // save creates the next entry. It reports false when somebody else did.
 func (u *turn) save(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.hasten(saveTimeout))
 	defer cancel()
 	body, err := json.Marshal(u.state)
 	if err != nil {

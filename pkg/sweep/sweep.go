@@ -14,7 +14,8 @@ import (
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
-// Limits of one tick. They are facts of the product, not settings.
+// Limits of one tick at pace 1. A trial that is paced divides the times too, by at
+// most [maxHaste], but for those of single calls.
 const (
 	// Parallel is how many calls of each kind are made side by side.
 	Parallel = 8
@@ -37,6 +38,7 @@ const (
 	MaxState = 8 << 20
 
 	listPage = 1000
+	maxHaste = 10
 )
 
 // A Sweep watches over all shards. All fields but Letters, Intake, Pace and Log are
@@ -51,6 +53,11 @@ type Sweep struct {
 	Shards   int         // fewer than one counts as one; must never be lowered
 	Pace     float64     // divides the pauses between polls; 0 means 1
 	Log      *slog.Logger
+}
+
+// hasten shortens a limit at the pace of a trial.
+func (s *Sweep) hasten(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / min(max(s.Pace, 1), maxHaste))
 }
 
 // A Report is what one tick did.
@@ -98,7 +105,7 @@ type tick struct {
 // means that a journal could not be read or written; the report then holds what
 // was done all the same, and the next tick makes up for it.
 func (s *Sweep) Tick(ctx context.Context) (Report, error) {
-	end := time.Now().Add(Budget)
+	end := time.Now().Add(s.hasten(Budget))
 	if d, ok := ctx.Deadline(); ok && d.Before(end) {
 		end = d
 	}
@@ -146,7 +153,7 @@ func apart(f func() error) (err error) {
 
 // work returns the context for everything that comes before the last save.
 func (t *tick) work(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithDeadline(ctx, t.end.Add(-Reserve))
+	return context.WithDeadline(ctx, t.end.Add(-t.hasten(Reserve)))
 }
 
 // each calls f for 0 to n-1, at most Parallel calls at a time in the whole tick,

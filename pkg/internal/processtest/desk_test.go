@@ -69,13 +69,13 @@ func (l *tail) about(s string, n int) string {
 
 // A desk is a local cloud with the functions on it as processes.
 type desk struct {
-	t     *testing.T
+	t     testing.TB
 	cloud *localcloud.Cloud
 	who   *wiring.Desk // a person with all rights
 	log   *tail
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
 	d := &desk{t: t, log: &tail{}}
 	var err error
