@@ -16,7 +16,7 @@ import (
 // what is deployed.
 func Build(ctx context.Context, dir string) error {
 	for _, f := range deploy.Functions() {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w",
+		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w",
 			"-o", Binary(dir, f), "github.com/replidesk/replidesk/functions/"+f)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		var out bytes.Buffer

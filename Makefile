@@ -1,0 +1,64 @@
+# Replidesk. "make" alone lists what there is; everything needs only Go.
+
+GO          ?= go
+FUNCTIONS   := provision verify progress
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BUILD       := $(GO) build -buildvcs=false -trimpath -ldflags "-s -w"
+
+# The local cloud runs the functions on this machine. Where that is not
+# linux/amd64, they are built a second time for it.
+HOST := $(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)
+ifeq ($(HOST),linux/amd64)
+LOCAL := dist
+else
+LOCAL := out/functions
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run local build test race lint bench generate presubmit clean FORCE
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build $(FUNCTIONS:%=$(LOCAL)/%/main) ## try everything: a local cloud, the example tickets, the result
+	bin/replidesk run --functions $(LOCAL)
+
+local: build $(FUNCTIONS:%=$(LOCAL)/%/main) ## keep a local cloud running, with the buckets of the example tickets
+	bin/replidesk local --functions $(LOCAL) --speed 60 --pace 60 --tick 5s --examples --log out/functions.log
+
+build: $(FUNCTIONS:%=dist/%/main) bin/replidesk ## build the functions, as they are deployed, and the command
+
+test: ## run all tests
+	$(GO) test ./...
+
+race: ## run all tests under the race detector
+	$(GO) test -race ./...
+
+lint: ## check format, vet and staticcheck
+	@files=$$(gofmt -l cmd deploy functions pkg); if [ -n "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+bench: build ## print what a job costs: calls, journal writes, overhead, cold start, size
+	$(GO) test -run '^$$' -bench . ./...
+
+generate: ## draw what is generated from the code
+	$(GO) generate ./...
+
+presubmit: generate lint test race build ## everything that has to pass before a change is proposed
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+clean: ## remove everything that was built
+	rm -rf bin dist out
+
+dist/%/main: FORCE
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(BUILD) -o $@ ./functions/$*
+
+out/functions/%/main: FORCE
+	CGO_ENABLED=0 $(BUILD) -o $@ ./functions/$*
+
+bin/replidesk: FORCE
+	CGO_ENABLED=0 $(BUILD) -o $@ ./cmd/replidesk
+
+FORCE: # the Go tool knows best what has to be built again

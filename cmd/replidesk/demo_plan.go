@@ -1,0 +1,78 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// dueByVariable is the placeholder for a date in example tickets.
+const dueByVariable = "LOCAL_DUE_BY"
+
+func dueBy(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// A place is a bucket and where it lies.
+type place struct{ region, bucket string }
+
+// A plan says what the demonstration prepares for one example ticket and how that
+// ticket has to end. A test holds it to the files in examples/tickets.
+type plan struct {
+	id            string
+	phase         replication.Phase // in which it ends
+	reason        replication.Reason
+	source, dest  place // none are made when the source has no bucket
+	prefixes      []string
+	historical    bool
+	deletes       bool
+	versioned     bool
+	within, aside int  // objects before the ticket, in scope and outside
+	multipart     bool // one more of them, in two parts
+	fresh         int  // objects written while the rule is live; a few outside come with them
+	slow          bool // the pair is throttled until its alerts have fired
+}
+
+var plans = []plan{
+	{
+		id: "CHG-1001", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-hangzhou", "photo-archive"}, dest: place{"cn-shanghai", "photo-archive-copy"},
+		historical: true, within: 60, fresh: 12,
+	},
+	{
+		id: "CHG-1002", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-hangzhou", "finance-documents"}, dest: place{"cn-shanghai", "finance-documents-copy"},
+		prefixes: []string{"invoices/", "contracts/2026"}, historical: true, within: 40, aside: 20, multipart: true, fresh: 12,
+	},
+	{
+		id: "CHG-1003", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-shanghai", "web-assets"}, dest: place{"cn-hangzhou", "web-assets-mirror"},
+		prefixes: []string{"static/"}, deletes: true, within: 30, aside: 5, fresh: 12,
+	},
+	{
+		id: "CHG-1004", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"us-west-1", "ledger-west"}, dest: place{"us-east-1", "ledger-east"},
+		historical: true, deletes: true, versioned: true, within: 30, fresh: 12,
+	},
+	{
+		id: "CHG-1005", phase: replication.PhaseWatching, reason: replication.ReasonVerifiedNoCanary,
+		source: place{"cn-hangzhou", "press-releases"}, dest: place{"us-west-1", "press-releases-us"},
+		historical: true, within: 30, fresh: 12,
+	},
+	{
+		id: "CHG-1006", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-hangzhou", "sensor-data"}, dest: place{"cn-shanghai", "sensor-data-copy"},
+		prefixes: []string{"readings/"}, historical: true, within: 150, aside: 10, fresh: 60, slow: true,
+	},
+	{id: "CHG-1007", phase: replication.PhaseRejected, reason: replication.ReasonPrefixOverlap},
+	{id: "CHG-1008", phase: replication.PhaseRejected, reason: replication.ReasonSourceMissing},
+}
+
+// slowCopy is what each copy of the slow pair takes more: its backfill then lasts
+// longer than the demonstration waits for anything.
+const slowCopy = time.Second
+
+// covers reports whether a key is in the scope of the ticket.
+func (p plan) covers(key string) bool {
+	return len(p.prefixes) == 0 || slices.ContainsFunc(p.prefixes, func(x string) bool { return strings.HasPrefix(key, x) })
+}

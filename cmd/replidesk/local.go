@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/replidesk/replidesk/pkg/localcloud"
+)
+
+// cloudFlags are the flags that local and run have in common.
+func cloudFlags(f *flag.FlagSet, o *localcloud.Options) {
+	f.StringVar(&o.FunctionsDir, "functions", "dist", "")
+	f.Float64Var(&o.Speed, "speed", o.Speed, "")
+	f.Float64Var(&o.Pace, "pace", o.Pace, "")
+	f.DurationVar(&o.Tick, "tick", o.Tick, "")
+}
+
+// checkCloud refuses settings that no cloud can have.
+func checkCloud(command string, o localcloud.Options) error {
+	switch {
+	case !(o.Speed > 0 && o.Speed <= 1e6):
+		return misuse("%s: --speed %v is not a number above 0", command, o.Speed)
+	case !(o.Pace >= 1 && o.Pace <= 1000):
+		return misuse("%s: --pace %v is not a number from 1 to 1000", command, o.Pace)
+	case o.Tick < time.Second || o.Tick%time.Second != 0:
+		return misuse("%s: --tick %s is not a whole number of seconds", command, o.Tick)
+	}
+	return nil
+}
+
+// startCloud is localcloud.Start with a hint for those who have not built.
+func startCloud(ctx context.Context, o localcloud.Options) (*localcloud.Cloud, error) {
+	c, err := localcloud.Start(ctx, o)
+	if errors.Is(err, localcloud.ErrNotBuilt) {
+		return nil, hint(err, "run make build first")
+	}
+	return c, err
+}
+
+// runLocal keeps a local cloud running until it is interrupted.
+func runLocal(ctx context.Context, a *app, args []string) error {
+	opt := localcloud.Options{Speed: 1, Pace: 1, Tick: time.Minute, ManagementToken: rand.Text()}
+	f := newFlags("local")
+	cloudFlags(f, &opt)
+	f.StringVar(&opt.Listen, "listen", "127.0.0.1:0", "")
+	envFile := f.String("env-file", filepath.Join("out", "local.env"), "")
+	logFile := f.String("log", "", "")
+	examples := f.Bool("examples", false, "")
+	if err := parseNone(f, args); err != nil {
+		return err
+	}
+	if err := checkCloud("local", opt); err != nil {
+		return err
+	}
+	log, err := a.functionsLog(*logFile)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	opt.Log = log
+	c, err := startCloud(ctx, opt)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	vars := c.Environment()
+	if *examples {
+		if err := seedExamples(ctx, newClients(c)); err != nil {
+			return fmt.Errorf("example buckets: %w", err)
+		}
+		vars = append(vars, localcloud.Variable{Name: dueByVariable, Value: dueBy(time.Now().Add(time.Hour))})
+	}
+	if err := writeEnv(*envFile, vars); err != nil {
+		return fmt.Errorf("env file: %w", err)
+	}
+	a.say("the local cloud is ready at %s; what a client needs is in %s; interrupt to end it", c.URL, *envFile)
+	<-ctx.Done()
+	a.say("the local cloud has ended")
+	return nil
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// functionsLog opens the log of the functions; "" is standard error.
+func (a *app) functionsLog(file string) (io.WriteCloser, error) {
+	if file == "" {
+		return nopCloser{a.stderr}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+}

@@ -1,0 +1,51 @@
+package main
+
+const usage = `Replidesk replicates OSS buckets from tickets and watches over them.
+
+  replidesk run                      try everything: a local cloud, the example tickets, the result
+  replidesk local                    keep a local cloud with the functions running
+  replidesk submit FILE... | -       send tickets; - is standard input
+  replidesk watch ID...              follow tickets until they are at rest
+  replidesk status [ID...]           where tickets are; without ids, all that are open or watched
+  replidesk history ID               every entry of a ticket's journal
+  replidesk reasons [CODE...]        what the reason codes mean, and what to do
+  replidesk schema                   the JSON Schema of a ticket
+  replidesk help                     this text
+
+Example:
+
+  replidesk local --listen 127.0.0.1:8080 --env-file out/local.env --speed 60 --pace 60 --examples
+  replidesk submit --env-file out/local.env examples/tickets/01-whole-bucket.json
+  replidesk watch  --env-file out/local.env CHG-1001
+
+Every command but run and local takes
+  --env-file FILE   use the desk that this file describes, as local writes it (or set REPLIDESK_ENV_FILE).
+                    Without it the desk is that of the environment: REPLIDESK_ACCOUNT, REPLIDESK_REGION,
+                    REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
+                    ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
+submit, status, watch, history and reasons take
+  --json            print JSON, for programs
+
+local, run
+  --functions DIR   the built functions: DIR/provision/main and so on (default dist)
+  --speed N         divide the cloud's own delays by N (local: 1, run: 60)
+  --pace N          divide the pauses of the functions between two looks by N (local: 1, run: 60)
+  --tick D          how often progress sweeps the watched pairs (local: 1m, run: 1s)
+local
+  --listen ADDR     loopback address and port (default 127.0.0.1:0, any free port)
+  --env-file FILE   written when everything is ready, readable by you alone (default out/local.env)
+  --log FILE        what the functions write (default: standard error)
+  --examples        make the buckets of the example tickets, with objects in them
+run
+  --tickets DIR     the example tickets (default examples/tickets)
+  --out DIR         where summary.json and functions.log go (default out/run)
+  --limit D         give up after this time (default 5m)
+watch
+  --patience D      how long a ticket may stay unknown (default 1m)
+history
+  --verify          check the chain of the entries
+  --anchor N:HASH   and that entry N still has this hash; may be given again
+
+Results go to standard output, everything else to standard error.
+Exit status: 0 done, 1 failed, 2 used wrongly. watch fails when a ticket ends otherwise than watched.
+`
