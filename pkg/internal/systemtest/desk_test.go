@@ -253,11 +253,16 @@ const scope = `"historical":{"replicate":true},"objects":{"prefixes":["image/"]}
 // ticket returns a ticket for a pair made by d.pair; extra are its further members,
 // "" the usual ones.
 func (d *desk) ticket(id, src, dst, extra string) string {
+	return d.ticketTo(id, src, dst, away, extra)
+}
+
+// ticketTo is ticket for a destination in another region.
+func (d *desk) ticketTo(id, src, dst, region, extra string) string {
 	if extra == "" {
 		extra = scope
 	}
 	return fmt.Sprintf(`{"specVersion":"1","id":%q,"action":"replicate","source":{"account":%q,"region":%q,"bucket":%q},"destination":{"account":%q,"region":%q,"bucket":%q},%s}`,
-		id, d.uid, home, src, d.uid, away, dst, extra)
+		id, d.uid, home, src, d.uid, region, dst, extra)
 }
 
 // submit sends a body to the requests queue, as a ticket system does.
