@@ -19,7 +19,7 @@ import (
 func kills(t *testing.T) int {
 	n, err := strconv.Atoi(os.Getenv("REPLIDESK_TEST_KILLS"))
 	if err != nil {
-		n = 200
+		n = 300
 	}
 	t.Logf("%d kills", n)
 	return n
@@ -39,17 +39,23 @@ func TestFunctionsThatAreKilledAtAnyMomentMakeOneOfEverything(t *testing.T) {
 		d.submit(id, src, dst)
 	}
 	functions := []string{"provision", "verify", "progress"}
-	killed := 0
+	killed, began := 0, time.Now()
+	provision, verify := d.who.Config.QueueName(config.QueueWakeProvision), d.who.Config.QueueName(config.QueueWakeVerify)
 	for n := kills(t); killed < n; {
-		time.Sleep(time.Duration(rng.IntN(150)) * time.Millisecond)
+		// Hints for some job keep processes at work; now and then a ticket comes again.
+		id := fmt.Sprintf("KILL-%d", rng.IntN(tickets))
+		for _, queue := range []string{provision, verify} {
+			require.NoError(t, d.who.Bus.Send(context.Background(), queue, fmt.Appendf(nil, `{"wake":{"job":%q,"rev":0}}`, id), 0))
+		}
+		if rng.IntN(20) == 0 {
+			d.submit(id, pairs[id][0], pairs[id][1])
+		}
+		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
 		if d.cloud.KillFunction(functions[rng.IntN(len(functions))]) {
 			killed++
 		}
-		if rng.IntN(20) == 0 { // somebody sends a ticket once more
-			id := fmt.Sprintf("KILL-%d", rng.IntN(tickets))
-			d.submit(id, pairs[id][0], pairs[id][1])
-		}
 	}
+	t.Logf("the last was killed %s after the first", time.Since(began).Round(time.Second))
 	ends := map[replication.Phase]int{}
 	for id := range pairs {
 		j := d.await(id, 3*time.Minute)
@@ -58,7 +64,7 @@ func TestFunctionsThatAreKilledAtAnyMomentMakeOneOfEverything(t *testing.T) {
 			require.Equal(t, replication.ReasonWorkerCrash, j.Reason, j.Message)
 		}
 	}
-	t.Logf("%d processes killed; ends %v", killed, ends)
+	t.Logf("%d processes killed; ends %v; %s in all", killed, ends, time.Since(began).Round(time.Second))
 	require.NotZero(t, ends[replication.PhaseWatching])
 	d.requireOneOfEverything(pairs)
 }
