@@ -91,6 +91,16 @@ func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
 		"a due date that is no date":               {with(`"replicate":true`, `"replicate":true,"dueBy":"soon"`), replication.ReasonMalformed, ""},
 		"a lag limit of nothing":                   {with(`"historical"`, `"limits":{"maxLag":"0s"},"historical"`), replication.ReasonInvalid, "limits.maxLag"},
 		"a custom role, which comes later":         {with(`"objects"`, `"role":{"type":"custom"},"objects"`), replication.ReasonNotSupported, "role.type"},
+		"null for a field":                         {with(`"requester":"ana"`, `"requester":null`), replication.ReasonMalformed, "requester"},
+		"null for an object":                       {with(`"historical":{"replicate":true}`, `"historical":{"replicate":true},"verify":null`), replication.ReasonMalformed, "verify"},
+		"null for a choice that has to be made":    {with(`"replicate":true`, `"replicate":null`), replication.ReasonMalformed, "historical.replicate"},
+		"null among the prefixes":                  {with(`"video"`, `null`), replication.ReasonMalformed, "objects.prefixes[1]"},
+		"a lag limit in seconds":                   {with(`"historical"`, `"limits":{"maxLag":600},"historical"`), replication.ReasonMalformed, "limits.maxLag"},
+		"a lag limit with a sign":                  {with(`"historical"`, `"limits":{"maxLag":"+10m"},"historical"`), replication.ReasonMalformed, ""},
+		"a lag limit without a unit":               {with(`"historical"`, `"limits":{"maxLag":"10"},"historical"`), replication.ReasonMalformed, ""},
+		"a lag limit of a month and more":          {with(`"historical"`, `"limits":{"maxLag":"721h"},"historical"`), replication.ReasonInvalid, "limits.maxLag"},
+		"a prefix with a slash in front":           {with(seed, `"/a"`), replication.ReasonPrefixInvalid, "objects.prefixes[0]"},
+		"a prefix with a backslash in front":       {with(seed, `"\\a"`), replication.ReasonPrefixInvalid, "objects.prefixes[0]"},
 		"a ticket that is longer than any message": {good + strings.Repeat(" ", replication.MaxTicketBytes), replication.ReasonMalformed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
