@@ -33,8 +33,8 @@ const (
 type setup struct {
 	world       world.Options
 	eventDriven bool              // tickets come one a call, as an object instead of an array
-	noWakes     bool              // no function is told of what lies in the wake queues
 	retry       string            // of the triggers; "" is that of s.yaml
+	tick        time.Duration     // between two sweeps; 0 is that of s.yaml, and more spares a long test its sweeps
 	env         map[string]string // settings besides the required ones
 	seed        uint64            // of what the harness draws; the cloud has its own
 }
@@ -156,11 +156,9 @@ func (d *desk) deploy() {
 	}
 	time.Sleep(2*d.setup.world.Delays.Propagation + time.Minute) // the rights of the functions spread
 	d.trigger("provision", "requests", config.QueueRequests)
-	if !d.setup.noWakes {
-		d.trigger("provision", "wake", config.QueueWakeProvision)
-		d.trigger("verify", "wake", config.QueueWakeVerify)
-	}
-	require.NoError(d.t, d.platform.AddTimer(fn("progress"), fcemu.TimerTrigger{Name: "tick", Cron: "@every 1m", Payload: `{"tick":true}`}))
+	d.trigger("provision", "wake", config.QueueWakeProvision)
+	d.trigger("verify", "wake", config.QueueWakeVerify)
+	require.NoError(d.t, d.platform.AddTimer(fn("progress"), fcemu.TimerTrigger{Name: "tick", Cron: "@every " + max(d.setup.tick, time.Minute).String(), Payload: `{"tick":true}`}))
 }
 
 func (d *desk) trigger(f, name string, q config.Queue) {

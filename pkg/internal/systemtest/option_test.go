@@ -110,7 +110,7 @@ func TestExistingObjectsAreCopiedOnlyWhenTheTicketSaysSo(t *testing.T) {
 		require.Subset(t, d.keys("dst"), []string{"image/old", "image/meanwhile", "image/new"})
 	})
 	bubble(t, "off: old objects never arrive", func(t *testing.T) {
-		d := newDesk(t, setup{})
+		d := newDesk(t, setup{tick: 10 * time.Minute})
 		d.pair("src", "dst", false)
 		d.put("src", "image/old", "old")
 		d.put("dst", "image/there", "in scope, and not in danger")
