@@ -71,7 +71,7 @@ func serverRequest(ctx context.Context, req *http.Request, body *requestBody) (*
 	}
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	r.RemoteAddr = "127.0.0.1:1"
-	r.Close, r.Cancel, r.GetBody, r.Response = false, nil, nil, nil
+	r.Close, r.GetBody, r.Response = false, nil, nil
 	if req.URL.Scheme == "https" {
 		r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: req.URL.Hostname()}
 	}

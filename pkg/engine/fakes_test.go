@@ -24,7 +24,6 @@ type fakeCloud struct {
 	policies map[string]string
 	attached map[string]string
 	objects  map[string]map[string]fakeObject // bucket, key
-	copies   map[string]time.Time
 	owners   map[string]string
 	calls    map[string]int
 	fail     map[string][]error // by call name: errors of the next calls; nil lets one pass
