@@ -95,9 +95,6 @@ func (r *reader) readPairs(ctx context.Context) error {
 // ticket reads the newest of one ticket, with the figures of the last readPairs.
 func (r *reader) ticket(ctx context.Context, id string) (ticketState, error) {
 	t := ticketState{ID: id}
-	if !replication.ValidID(id) {
-		return t, misuse("%q cannot be the id of a ticket", id)
-	}
 	snap, err := r.load(ctx, id)
 	if err != nil {
 		return t, fmt.Errorf("read ticket %s: %w", id, err)
@@ -137,6 +134,11 @@ func (r *reader) load(ctx context.Context, id string) (journal.Snapshot, error) 
 
 // tickets reads the newest of several tickets and their pairs.
 func (r *reader) tickets(ctx context.Context, ids []string) ([]ticketState, error) {
+	for _, id := range ids {
+		if !replication.ValidID(id) {
+			return nil, misuse("%q cannot be the id of a ticket", id)
+		}
+	}
 	if err := r.readPairs(ctx); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+const examples = "../../examples/tickets"
+
+func exampleTickets(t *testing.T) map[string]replication.Request {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(examples, "*.json"))
+	require.NoError(t, err)
+	root := ticketSchema(t)
+	all := map[string]replication.Request{}
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		require.NoError(t, err)
+		body, err = expand(body, func(name string) string {
+			return map[string]string{"LOCAL_ACCOUNT_A_UID": "1234567890123456", dueByVariable: dueBy(time.Now())}[name]
+		})
+		require.NoError(t, err, file)
+		var v any
+		require.NoError(t, json.Unmarshal(body, &v))
+		require.NoError(t, root.check(root, v, file))
+		r, problems := replication.Parse(body)
+		require.Empty(t, problems, file)
+		all[r.ID] = r
+	}
+	require.Len(t, all, len(files), "no two have the same id")
+	return all
+}
+
+func TestThePlanIsTrueToTheExampleTickets(t *testing.T) {
+	tickets := exampleTickets(t)
+	require.Len(t, plans, len(tickets))
+	slow := 0
+	for _, p := range plans {
+		r, ok := tickets[p.id]
+		require.True(t, ok, p.id)
+		if p.slow {
+			slow++
+			require.NotNil(t, r.Historical.DueBy, "the slow pair has a date to miss")
+		}
+		if p.source.bucket == "" {
+			require.Equal(t, replication.PhaseRejected, p.phase)
+			continue
+		}
+		require.Equal(t, place{r.Source.Region, r.Source.Bucket}, p.source, p.id)
+		require.Equal(t, place{r.Destination.Region, r.Destination.Bucket}, p.dest, p.id)
+		require.Equal(t, r.Objects.Prefixes, p.prefixes, p.id)
+		require.Equal(t, *r.Historical.Replicate, p.historical, p.id)
+		require.Equal(t, r.ReplicateDeletes, p.deletes, p.id)
+		require.Equal(t, r.Verify.Canary, p.reason == replication.ReasonVerified, p.id)
+	}
+	require.Equal(t, 1, slow)
+}
+
+func TestEveryExampleIsDescribed(t *testing.T) {
+	readme, err := os.ReadFile("../../examples/README.md")
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(examples, "*.json"))
+	require.NoError(t, err)
+	for _, f := range files {
+		require.True(t, bytes.Contains(readme, []byte("`"+filepath.Base(f)+"`")), f)
+	}
+}
