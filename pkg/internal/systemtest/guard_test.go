@@ -202,6 +202,11 @@ func (d *desk) checkAll() {
 	if d.t.Failed() {
 		return
 	}
+	d.t.Cleanup(func() {
+		if d.t.Failed() {
+			d.t.Logf("the end of the log:\n%s", d.tail())
+		}
+	})
 	d.guard.look()
 	require.Equal(d.t, d.guard.foreign, d.guard.others(), "what belongs to others has to stay as it was")
 	d.checkLogs()

@@ -211,13 +211,13 @@ func TestTheMessagesOfABatchDoNotTouchEachOther(t *testing.T) {
 			d.pair("src2", "dst2", false)
 			d.pair("src-panic", "dst-panic", false)
 			panicked := 0
-			d.mishap = func(c call) mishap {
+			d.befall(func(c call) mishap {
 				if where(c) && panicked < 3 {
 					panicked++
 					return panics
 				}
 				return goesWell
-			}
+			})
 			for _, body := range []string{d.ticket("CHG-1", "src", "dst", ""), `{"id":"CHG-BAD"}`, d.ticket("CHG-PANIC", "src-panic", "dst-panic", ""), d.ticket("CHG-2", "src2", "dst2", "")} {
 				d.submit(body)
 			}
