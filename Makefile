@@ -24,7 +24,7 @@ run: build $(FUNCTIONS:%=$(LOCAL)/%/main) ## try everything: a local cloud, the 
 	bin/replidesk run --functions $(LOCAL)
 
 local: build $(FUNCTIONS:%=$(LOCAL)/%/main) ## keep a local cloud running, with the buckets of the example tickets
-	bin/replidesk local --functions $(LOCAL) --speed 60 --pace 60 --tick 5s --examples --log out/functions.log
+	bin/replidesk local --functions $(LOCAL) --speed 60 --examples --log out/functions.log
 
 build: $(FUNCTIONS:%=dist/%/main) bin/replidesk ## build the functions, as they are deployed, and the command
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -85,6 +86,22 @@ func TestTheCommandTellsWrongUseFromFailure(t *testing.T) {
 				require.Contains(t, rest, c.hint)
 			}
 		})
+	}
+}
+
+func TestTheFunctionsKeepUpWithTheCloud(t *testing.T) {
+	for _, c := range []struct {
+		given, want localcloud.Options
+	}{
+		{localcloud.Options{Speed: 1}, localcloud.Options{Speed: 1, Pace: 1, Tick: time.Minute}},
+		{localcloud.Options{Speed: 0.5}, localcloud.Options{Speed: 0.5, Pace: 1, Tick: time.Minute}},
+		{localcloud.Options{Speed: 7}, localcloud.Options{Speed: 7, Pace: 7, Tick: 8 * time.Second}},
+		{localcloud.Options{Speed: 60}, localcloud.Options{Speed: 60, Pace: 60, Tick: time.Second}},
+		{localcloud.Options{Speed: 5000}, localcloud.Options{Speed: 5000, Pace: 1000, Tick: time.Second}},
+		{localcloud.Options{Speed: 60, Pace: 1, Tick: 5 * time.Second}, localcloud.Options{Speed: 60, Pace: 1, Tick: 5 * time.Second}},
+	} {
+		require.NoError(t, settleCloud("local", &c.given))
+		require.Equal(t, c.want, c.given)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // runDemo is the demonstration: a local cloud, the example tickets through the real
 // functions, and a check of what came of them.
 func runDemo(ctx context.Context, a *app, args []string) error {
-	opt := localcloud.Options{Speed: 60, Pace: 60, Tick: time.Second}
+	opt := localcloud.Options{Speed: 60}
 	f := newFlags("run")
 	cloudFlags(f, &opt)
 	tickets, out := f.String("tickets", filepath.Join("examples", "tickets"), ""), f.String("out", filepath.Join("out", "run"), "")
@@ -26,7 +26,7 @@ func runDemo(ctx context.Context, a *app, args []string) error {
 	if err := parseNone(f, args); err != nil {
 		return err
 	}
-	if err := checkCloud("run", opt); err != nil {
+	if err := settleCloud("run", &opt); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(*out, 0o755); err != nil {
@@ -175,7 +175,7 @@ func (d *demo) prepare(ctx context.Context, dir string, getenv func(string) stri
 	if len(d.tickets) != len(plans) {
 		return fmt.Errorf("%s holds %d tickets of %d", dir, len(d.tickets), len(plans))
 	}
-	d.note("buckets with %d objects are made; the pair of CHG-1006 is throttled to a copy a second", objects)
+	d.note("buckets with %d objects are made; each copy of the pair of %s takes %s longer", objects, d.slow().id, slowCopy)
 	return nil
 }
 

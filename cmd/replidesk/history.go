@@ -164,7 +164,7 @@ func historyTable(w io.Writer, lines []historyLine) error {
 		if l.Problem != "" {
 			message = "BROKEN: " + l.Problem
 		}
-		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Rev, l.Time.UTC().Format("15:04:05"), dash(string(l.Phase)),
+		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Rev, l.Time.UTC().Format(time.DateTime), dash(string(l.Phase)),
 			dash(resultText(l.Result)), dash(l.Effect), dash(string(l.Reason)), message)
 	}
 	return tw.Flush()

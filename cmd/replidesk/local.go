@@ -14,16 +14,23 @@ import (
 	"github.com/replidesk/replidesk/pkg/localcloud"
 )
 
-// cloudFlags are the flags that local and run have in common.
+// cloudFlags are the flags that local and run have in common. What is not given of
+// pace and tick follows from the speed: a fast cloud is of no use to slow functions.
 func cloudFlags(f *flag.FlagSet, o *localcloud.Options) {
 	f.StringVar(&o.FunctionsDir, "functions", "dist", "")
 	f.Float64Var(&o.Speed, "speed", o.Speed, "")
-	f.Float64Var(&o.Pace, "pace", o.Pace, "")
-	f.DurationVar(&o.Tick, "tick", o.Tick, "")
+	f.Float64Var(&o.Pace, "pace", 0, "")
+	f.DurationVar(&o.Tick, "tick", 0, "")
 }
 
-// checkCloud refuses settings that no cloud can have.
-func checkCloud(command string, o localcloud.Options) error {
+// settleCloud fills in what was not given, and refuses settings that no cloud can have.
+func settleCloud(command string, o *localcloud.Options) error {
+	if o.Pace == 0 {
+		o.Pace = min(max(o.Speed, 1), 1000)
+	}
+	if o.Tick == 0 {
+		o.Tick = max(time.Duration(float64(time.Minute)/o.Pace).Truncate(time.Second), time.Second)
+	}
 	switch {
 	case !(o.Speed > 0 && o.Speed <= 1e6):
 		return misuse("%s: --speed %v is not a number above 0", command, o.Speed)
@@ -46,7 +53,7 @@ func startCloud(ctx context.Context, o localcloud.Options) (*localcloud.Cloud, e
 
 // runLocal keeps a local cloud running until it is interrupted.
 func runLocal(ctx context.Context, a *app, args []string) error {
-	opt := localcloud.Options{Speed: 1, Pace: 1, Tick: time.Minute, ManagementToken: rand.Text()}
+	opt := localcloud.Options{Speed: 1, ManagementToken: rand.Text()}
 	f := newFlags("local")
 	cloudFlags(f, &opt)
 	f.StringVar(&opt.Listen, "listen", "127.0.0.1:0", "")
@@ -56,7 +63,7 @@ func runLocal(ctx context.Context, a *app, args []string) error {
 	if err := parseNone(f, args); err != nil {
 		return err
 	}
-	if err := checkCloud("local", opt); err != nil {
+	if err := settleCloud("local", &opt); err != nil {
 		return err
 	}
 	log, err := a.functionsLog(*logFile)

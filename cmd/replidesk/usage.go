@@ -14,7 +14,7 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
 
 Example:
 
-  replidesk local --listen 127.0.0.1:8080 --env-file out/local.env --speed 60 --pace 60 --examples
+  replidesk local --listen 127.0.0.1:8080 --env-file out/local.env --speed 60 --examples
   replidesk submit --env-file out/local.env examples/tickets/01-whole-bucket.json
   replidesk watch  --env-file out/local.env CHG-1001
 
@@ -23,14 +23,15 @@ Every command but run and local takes
                     Without it the desk is that of the environment: REPLIDESK_ACCOUNT, REPLIDESK_REGION,
                     REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
                     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
+                    In tickets, submit fills in ${LOCAL_...} from it, and nothing else.
 submit, status, watch, history and reasons take
   --json            print JSON, for programs
 
 local, run
   --functions DIR   the built functions: DIR/provision/main and so on (default dist)
   --speed N         divide the cloud's own delays by N (local: 1, run: 60)
-  --pace N          divide the pauses of the functions between two looks by N (local: 1, run: 60)
-  --tick D          how often progress sweeps the watched pairs (local: 1m, run: 1s)
+  --pace N          divide the pauses of the functions between two looks by N (default: the speed)
+  --tick D          how often progress sweeps the watched pairs (default: a minute divided by the pace)
 local
   --listen ADDR     loopback address and port (default 127.0.0.1:0, any free port)
   --env-file FILE   written when everything is ready, readable by you alone (default out/local.env)
