@@ -2,6 +2,7 @@
 
 GO          ?= go
 FUNCTIONS   := provision verify progress
+RACESYSTEM  := TestATicketBecomes|TestTwoTickets|TestTwoInstances
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BUILD       := $(GO) build -buildvcs=false -trimpath -ldflags "-s -w"
 
@@ -15,7 +16,7 @@ LOCAL := out/functions
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run local build test race lint bench generate presubmit clean FORCE
+.PHONY: help run local build test race racequick lint bench generate presubmit clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +33,13 @@ test: ## run all tests
 	$(GO) test ./...
 
 race: ## run all tests under the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 30m ./...
+
+# Where goroutines meet: everything but the tests that run whole processes, and of
+# the whole program the way of one ticket and a short fault simulation.
+racequick:
+	$(GO) test -race ./pkg/emulator/... ./pkg/engine ./pkg/journal/... ./pkg/sweep ./pkg/watch ./pkg/wiring ./pkg/meter ./pkg/mnsbus ./pkg/ossrepl ./pkg/ramgrant ./pkg/pairlog
+	$(GO) test -race -run '$(RACESYSTEM)' ./pkg/internal/systemtest
 
 lint: ## check format, vet and staticcheck
 	@files=$$(gofmt -l cmd deploy functions pkg); if [ -n "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
@@ -45,7 +52,7 @@ bench: build ## print what a job costs: calls, journal writes, overhead, cold st
 generate: ## draw what is generated from the code
 	$(GO) generate ./...
 
-presubmit: generate lint test race build ## everything that has to pass before a change is proposed
+presubmit: lint test racequick build ## everything that has to pass before a change is proposed
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
