@@ -18,6 +18,9 @@ import (
 // it possible that a process dies before a call, during it or after it.
 const latency = 10 * time.Millisecond
 
+// lateBy is how long a call that is late is on its way: longer than any claim.
+const lateBy = 4 * time.Minute
+
 // A process is one instance of a function. Once it has died nothing that its code
 // goes on to do reaches the cloud.
 type process struct {
@@ -43,6 +46,7 @@ const (
 	lostReply        // it is done, and nobody hears of it
 	lost             // it never arrives
 	hangs            // no answer until the caller gives up; it is not done
+	late             // no answer until the caller gives up; it is done long after that
 	crash            // the process dies before the call is made
 	crashDone        // the process dies after the call was done
 	panics           // the code of the function panics
@@ -114,7 +118,10 @@ func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 	if what == crash {
 		p.die()
 	}
-	if what == hangs {
+	if what == late {
+		time.AfterFunc(lateBy, func() { _, _ = p.d.cloud.Transport().RoundTrip(withBody(context.Background(), req, body)) })
+	}
+	if what == hangs || what == late {
 		<-ctx.Done()
 	}
 	if !p.travels(ctx) {
@@ -123,7 +130,7 @@ func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 	if what == lost {
 		return nil, errLost
 	}
-	resp, err := p.d.cloud.Transport().RoundTrip(withBody(req, ctx, body))
+	resp, err := p.d.cloud.Transport().RoundTrip(withBody(ctx, req, body))
 	p.d.guard.look()
 	if err == nil {
 		resp, err = arrived(resp)
@@ -183,7 +190,7 @@ func drained(req *http.Request) ([]byte, error) {
 	return io.ReadAll(req.Body)
 }
 
-func withBody(req *http.Request, ctx context.Context, body []byte) *http.Request {
+func withBody(ctx context.Context, req *http.Request, body []byte) *http.Request {
 	r := req.Clone(ctx)
 	if body != nil {
 		r.Body = io.NopCloser(bytes.NewReader(body))
