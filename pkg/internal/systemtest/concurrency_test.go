@@ -3,13 +3,14 @@ package systemtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/replidesk/replidesk/deploy"
 	"github.com/replidesk/replidesk/pkg/config"
 	"github.com/replidesk/replidesk/pkg/replication"
 )
@@ -198,37 +199,33 @@ func (d *desk) every(pause time.Duration, f func()) (stop func()) {
 			}
 		}
 	}()
-	return func() {
+	stop = sync.OnceFunc(func() {
 		close(done)
 		<-ended
-	}
+	})
+	d.t.Cleanup(stop) // of a test that has failed
+	return stop
 }
 
-// killer kills instances at work, each at a random moment within the span since it
-// was seen at work first.
+// killer has every invocation last until a random moment within the span: then an
+// instance of that function is killed, if the invocation has not ended by itself.
 func (d *desk) killer(seed uint64, span time.Duration) (stop func() (killed int)) {
 	rng := rand.New(rand.NewPCG(seed, 99))
 	killed := 0
-	due := map[string]time.Time{}
-	halt := d.every(7*time.Millisecond, func() {
-		for _, name := range deploy.Functions() {
-			f := fn(name)
-			at, busy := due[f], d.platform.Stats(f).InFlight > 0
-			switch {
-			case !busy:
-				delete(due, f)
-			case at.IsZero():
-				due[f] = time.Now().Add(time.Duration(rng.Int64N(int64(span))))
-			case !time.Now().Before(at):
-				delete(due, f)
-				if d.platform.Kill(f) {
-					killed++
-				}
+	d.onInvoke(func(f string) (ended func()) {
+		t := time.AfterFunc(time.Duration(rng.Int64N(int64(span))), func() {
+			if d.platform.Kill(fn(f)) {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				killed++
 			}
-		}
+		})
+		return func() { t.Stop() }
 	})
 	return func() int {
-		halt()
+		d.onInvoke(nil)
+		d.mu.Lock()
+		defer d.mu.Unlock()
 		return killed
 	}
 }
@@ -263,11 +260,11 @@ func TestKilledInstancesLeaveNothingBehind(t *testing.T) {
 
 func TestHundredsOfKillsAtRandomMoments(t *testing.T) {
 	const pairs = 16
-	for seed := range uint64(3) {
+	for seed := range uint64(4) {
 		bubble(t, fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			d := newDesk(t, setup{seed: seed})
 			rng := rand.New(rand.NewPCG(seed, 3))
-			stop := d.killer(seed, 450*time.Millisecond)
+			stop := d.killer(seed, 600*time.Millisecond)
 			var ids []string
 			for i := range pairs {
 				src, dst, id := fmt.Sprintf("src-%d", i), fmt.Sprintf("dst-%d", i), fmt.Sprintf("CHG-%d", i)
@@ -279,14 +276,14 @@ func TestHundredsOfKillsAtRandomMoments(t *testing.T) {
 			}
 			time.Sleep(20 * time.Minute)
 			killed := stop()
-			require.Greater(t, killed, 80)
+			require.Greater(t, killed, 60)
 			ends := map[replication.Reason]int{}
 			for _, id := range ids {
 				ends[d.await(id, 12*time.Hour).Reason]++
 				d.ended(id)
 			}
 			t.Logf("%d killed: %v", killed, ends)
-			require.GreaterOrEqual(t, ends[replication.ReasonVerified], pairs*3/4)
+			require.GreaterOrEqual(t, ends[replication.ReasonVerified], pairs/2)
 			time.Sleep(20 * time.Minute)
 		})
 	}
@@ -294,19 +291,18 @@ func TestHundredsOfKillsAtRandomMoments(t *testing.T) {
 
 // ended looks that a job ended as its ticket deserves, or because three workers in a
 // row died during one effect.
-func (d *desk) ended(id string) {
+func (d *desk) ended(id string, also ...replication.Reason) {
 	d.t.Helper()
 	j := d.job(id)
-	switch j.Reason {
-	case replication.ReasonVerified, replication.ReasonPairOwned, replication.ReasonRuleExists:
-		return
-	case replication.ReasonWorkerCrash:
-		most := 0
-		for _, h := range d.history(id) {
-			most = max(most, h.Crashes)
-		}
-		require.GreaterOrEqual(d.t, most, replication.MaxCrashes-1, "three in a row: %s", state(j))
+	deserved := []replication.Reason{replication.ReasonVerified, replication.ReasonVerifiedNoCanary, replication.ReasonPairOwned, replication.ReasonRuleExists}
+	if slices.Contains(append(deserved, also...), j.Reason) {
 		return
 	}
-	d.fatal("job %s: %s", id, state(j))
+	most := 0
+	for _, h := range d.history(id) {
+		most = max(most, h.Crashes)
+	}
+	if j.Reason != replication.ReasonWorkerCrash || most < replication.MaxCrashes-1 {
+		d.fatal("job %s: %s", id, state(j))
+	}
 }

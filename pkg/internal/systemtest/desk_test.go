@@ -57,6 +57,7 @@ type desk struct {
 	rng       *rand.Rand
 	processes map[string]*process            // by instance
 	mishap    func(c call) mishap            // what befalls a function's call; nil: nothing
+	begin     func(f string) (ended func())  // called for each invocation; nil: nothing
 	secrets   []string                       // that the cloud gave out
 	tickets   map[string]replication.Request // in order by their form, by id
 	results   []result                       // as they came, doubled ones too
@@ -86,10 +87,15 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			t.Cleanup(func() { time.Sleep(2 * time.Minute) }) // the MNS SDK's HTTP client tidies up for a while
-			f(t)
-		})
+		inBubble(t, f)
+	})
+}
+
+// inBubble runs f in virtual time.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(func() { time.Sleep(2 * time.Minute) }) // the MNS SDK's HTTP client tidies up for a while
+		f(t)
 	})
 }
 

@@ -181,6 +181,11 @@ func (d *desk) watched(id string, limit time.Duration) *replication.Job {
 func (d *desk) fatal(format string, args ...any) {
 	d.t.Helper()
 	d.t.Logf("the end of the log:\n%s", d.tail())
+	for _, q := range config.Queues() {
+		d.t.Logf("queue %s: %d", q, d.queued(q))
+	}
+	d.t.Logf("requests: %+v", d.platform.QueueTriggerStats(fn("provision"), "requests"))
+	d.t.Logf("provision: %+v", d.platform.Stats(fn("provision")))
 	d.t.Fatalf(format, args...)
 }
 

@@ -68,12 +68,30 @@ func (d *desk) invoke(ctx context.Context, f string, in fcemu.Invocation) ([]byt
 	}
 	stop := context.AfterFunc(ctx, p.die) // killed, or out of time
 	defer stop()
+	defer d.invoked(f)()
 	k := in.Credentials
 	err = p.handle.InvokeWith(ctx, in.Payload, k.AccessKeyID, k.AccessKeySecret, k.SecurityToken)
 	if p.alive.Err() != nil && ctx.Err() == nil {
 		runtime.Goexit() // dead by a mishap, which the platform does not know of
 	}
 	return []byte("null"), err
+}
+
+// onInvoke has begin called at the beginning of every invocation, under the desk's
+// lock, and what it returns at the end. nil: nothing.
+func (d *desk) onInvoke(begin func(f string) (ended func())) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begin = begin
+}
+
+func (d *desk) invoked(f string) (ended func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.begin == nil {
+		return func() {}
+	}
+	return d.begin(f)
 }
 
 func (d *desk) process(f string, in fcemu.Invocation) (*process, error) {
