@@ -36,16 +36,16 @@ func decideRule(j *Job, v View) Step {
 
 // noRule decides when no rule of the pair is listed.
 func noRule(j *Job, spec RuleSpec, v View) Step {
-	accepted := j.Rule.Accepted
-	if !accepted.IsZero() && v.Now.Sub(accepted) <= UnseenLimit {
-		return wait(j, ReasonRuleUnseen, fmt.Sprintf("the rule of %s was accepted but is not listed yet", spec.Source.Bucket), v.after(unseenEvery))
-	}
-	if !accepted.IsZero() && v.Now.Sub(j.Since) > ClosingLost {
+	source, accepted := spec.Source.Bucket, !j.Rule.Accepted.IsZero()
+	until, behind := mayAppear(j, v)
+	switch {
+	case accepted && behind:
+		return wait(j, ReasonRuleUnseen, fmt.Sprintf("the rule of %s was accepted but is not listed yet", source), until)
+	case accepted && v.Now.Sub(j.Since) > ClosingLost:
 		j.Made.Rule, j.Rule.Ended = time.Time{}, v.Now
-		return fail(j, ReasonRuleUnseen, fmt.Sprintf("OSS accepted the rule of %s, but has not listed it for %s", spec.Source.Bucket, shortDuration(ClosingLost)), v)
-	}
-	if until, behind := lagging(j, EffectPutRule, v); behind {
-		return hold(j, ReasonRuleUnseen, fmt.Sprintf("whether the rule of %s was made is not to be seen yet", spec.Source.Bucket), until)
+		return fail(j, ReasonRuleUnseen, fmt.Sprintf("OSS accepted the rule of %s, but has not listed it for %s", source, shortDuration(ClosingLost)), v)
+	case behind:
+		return hold(j, ReasonRuleUnseen, fmt.Sprintf("whether the rule of %s was made is not to be seen yet", source), until)
 	}
 	// Nothing stands: it was never put, or not accepted, or accepted and is nowhere.
 	// Putting it again is safe: a pair can have only one rule. [fact 2]

@@ -14,7 +14,7 @@ type proofRow struct {
 
 // proof has a row for each step. A step is done when it calls advance.
 var proof = map[VerifyStep]proofRow{
-	StepPut:       {0, func(j *Job, _ View) Step { return object(EffectPutCanary, canary(j.Request, 1)) }},
+	StepPut:       {0, writeFirst},
 	StepOutside:   {0, func(j *Job, _ View) Step { return object(EffectPutOutside, outside(j.Request)) }},
 	StepArrive:    {LookCanary, awaitFirst},
 	StepOverwrite: {0, func(j *Job, _ View) Step { return object(EffectOverwrite, canary(j.Request, 2)) }},
@@ -29,6 +29,11 @@ var proof = map[VerifyStep]proofRow{
 }
 
 func object(k EffectKind, c Canary) Step { return Step{Effect: &Effect{Kind: k, Object: &c}} }
+
+func writeFirst(j *Job, _ View) Step {
+	j.Verification.Begun = true
+	return object(EffectPutCanary, canary(j.Request, 1))
+}
 
 // keys returns the keys of the objects of our own at the source.
 func (p *Verification) keys() []string {

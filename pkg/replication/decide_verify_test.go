@@ -24,7 +24,7 @@ func written(turn int) replication.ObjectSeen {
 // proving puts the proof at a step that was entered at noon, with all before it done.
 func proving(s replication.VerifyStep) func(*job, *world) {
 	return func(j *job, w *world) {
-		p := &replication.Verification{Step: s, Since: noon, Key: canaryKey, OutsideKey: outsideKey, Written: noon}
+		p := &replication.Verification{Step: s, Since: noon, Key: canaryKey, OutsideKey: outsideKey, Written: noon, Begun: true}
 		j.Verification = p
 		switch s {
 		case replication.StepPut:

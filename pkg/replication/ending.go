@@ -86,9 +86,8 @@ func (j *Job) leftovers() []string {
 	}
 	add(!j.Made.Role.IsZero(), "role %s", RoleName(j.ID))
 	add(!j.Made.Policy.IsZero(), "policy %s", PolicyName(j.ID))
-	if p := j.Verification; p != nil && j.Evidence == nil && p.Key != "" {
-		// A write that was begun may have taken place.
-		add(p.First != nil || j.Last != nil && j.Last.Effect == EffectPutCanary, "object %s/%s", r.Source.Bucket, p.Key)
+	if p := j.Verification; p != nil && j.Evidence == nil {
+		add(p.Begun, "object %s/%s", r.Source.Bucket, p.Key)
 		add(p.First != nil && p.OutsideKey != "", "object %s/%s", r.Source.Bucket, p.OutsideKey)
 	}
 	if !j.RuleStands() {
@@ -159,9 +158,6 @@ func closeRule(j *Job) Step { return Step{Effect: &Effect{Kind: EffectCloseRule,
 func decideReleasing(j *Job, v View) Step {
 	e := j.ending()
 	if j.ruleMayStand() {
-		if until, behind := lagging(j, EffectPutRule, v); behind {
-			return hold(j, e.Reason, e.Message+"; whether a rule was made is looked at", until)
-		}
 		if !v.Seen.Has(LookRules) {
 			return Step{Look: LookRules}
 		}
@@ -170,12 +166,24 @@ func decideReleasing(j *Job, v View) Step {
 			j.Rule.ID, j.Made.Rule = g.ID, v.Now
 			return tidy(j, PhaseUndoing, e, v)
 		}
+		if until, behind := mayAppear(j, v); !ok && behind {
+			return hold(j, e.Reason, e.Message+"; whether a rule was made is looked at", until)
+		}
 		j.Made.Rule, j.Rule.Ended = time.Time{}, v.Now
 	}
 	if !j.Made.Pair.IsZero() || j.Made.PairAsked {
 		return Step{Effect: &Effect{Kind: EffectReleasePair}}
 	}
 	return finish(j, e.Phase, e.Reason, e.Message, v)
+}
+
+// mayAppear reports whether a rule that is not listed may only not be listed yet,
+// and until when to wait.
+func mayAppear(j *Job, v View) (until time.Time, behind bool) {
+	if a := j.Rule.Accepted; !a.IsZero() {
+		return v.after(unseenEvery), v.Now.Sub(a) <= UnseenLimit
+	}
+	return lagging(j, EffectPutRule, v)
 }
 
 func settleReleasing(j *Job, o Outcome, _ View) {

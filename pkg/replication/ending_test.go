@@ -113,15 +113,16 @@ func TestAPutOfUnknownOutcomeIsLookedIntoBeforeThePairIsGivenBack(t *testing.T) 
 		require.Equal(t, replication.ReasonWorkerCrash, j.Ending.Reason)
 	}
 	decideAll(t, replication.PhaseReleasing, map[string]decision{
-		"it made no rule":                     {given: with(open, bare), step: "effect release-pair", check: func(t *testing.T, j *job, _ replication.Step) { require.False(t, j.Rule.Ended.IsZero()) }},
-		"the list may lie behind":             {given: with(open, bare, justLost), step: "wait 5s", reason: replication.ReasonWorkerCrash},
-		"it made ours, which nobody compared": {given: open, step: "next undoing", check: undone},
-		"it made ours, which hides its role":  {given: with(open, hides), step: "next undoing", check: undone},
-		"it made ours, which differs":         {given: with(open, func(_ *job, w *world) { w.Rules.Rules[0].Prefixes = nil }), step: "next undoing", check: undone},
-		"ours is closing already":             {given: with(open, closes), step: "effect release-pair"},
-		"the rule is somebody else's":         {given: func(j *job, w *world) { open(j, w); foreign(j, w, replication.RuleDoing) }, step: "effect release-pair"},
-		"it was accepted but never read back": {given: unread, step: "next undoing", check: undone},
-		"it was accepted and is gone":         {given: with(unread, bare), step: "effect release-pair", check: func(t *testing.T, j *job, _ replication.Step) { require.False(t, j.RuleStands()) }},
+		"it made no rule":                                       {given: with(open, bare), step: "effect release-pair", check: func(t *testing.T, j *job, _ replication.Step) { require.False(t, j.Rule.Ended.IsZero()) }},
+		"the list may lie behind":                               {given: with(open, bare, justLost), step: "wait 5s", reason: replication.ReasonWorkerCrash},
+		"it made ours, which nobody compared":                   {given: open, step: "next undoing", check: undone},
+		"it made ours, which hides its role":                    {given: with(open, hides), step: "next undoing", check: undone},
+		"it made ours, which differs":                           {given: with(open, func(_ *job, w *world) { w.Rules.Rules[0].Prefixes = nil }), step: "next undoing", check: undone},
+		"ours is closing already":                               {given: with(open, closes), step: "effect release-pair"},
+		"the rule is somebody else's":                           {given: func(j *job, w *world) { open(j, w); foreign(j, w, replication.RuleDoing) }, step: "effect release-pair"},
+		"it was accepted but never read back":                   {given: unread, step: "next undoing", check: undone},
+		"it was accepted a moment ago: the list may lie behind": {given: with(unread, bare), step: "wait 5s", reason: replication.ReasonWorkerCrash},
+		"it was accepted and is gone":                           {given: with(unread, bare), after: 3 * time.Minute, step: "effect release-pair", check: func(t *testing.T, j *job, _ replication.Step) { require.False(t, j.RuleStands()) }},
 		"nobody lets us look": {given: open, trouble: trouble(replication.TroubleFinal), step: "next failed", reason: replication.ReasonWorkerCrash,
 			says: []string{"it differs; ", "perhaps a rule from src-bucket to dest-bucket", "the claim of the pair src-bucket~dest-bucket"}, events: []string{"replidesk.request.failed worker.crash"}},
 	})

@@ -122,6 +122,7 @@ type Verification struct {
 	Key          string      `json:"key,omitempty"`
 	OutsideKey   string      `json:"outsideKey,omitempty"` // "" when every key is in scope
 	Written      time.Time   `json:"written,omitzero"`     // the object that is waited for
+	Begun        bool        `json:"begun,omitempty"`      // a first write was begun: the canary may be at the source
 	First        *ObjectSeen `json:"first,omitempty"`      // the canary at the source, as written first
 	Second       *ObjectSeen `json:"second,omitempty"`     // as overwritten
 	Seconds      float64     `json:"seconds,omitempty"`    // write to arrival seen

@@ -1,0 +1,322 @@
+package replication_test
+
+import (
+	"fmt"
+	"hash/crc64"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// A cloud is the smallest world in which a job can be walked: one pair of buckets,
+// one role, a rule that really copies, and people who meddle. It behaves badly
+// until calm.
+type cloud struct {
+	rng  *rand.Rand
+	now  time.Time
+	calm time.Time // from here on every call succeeds, every read is fresh, nobody meddles
+	r    replication.Request
+	versioned,
+	hidesRole, namesRule, storesOther, idle, slowStart bool
+	bad float64 // how likely a call goes wrong
+
+	owner            string // of the pair
+	role, policy     bool
+	attached, broken time.Time // zero: not; broken is until when a person keeps the grants broken
+	rule             *ruleOfCloud
+	lists            []list // what the list of rules showed, and since when
+	rules            int
+	disabled         bool // a person took our rule away
+
+	source, target map[string]cell
+	pending        []copying
+	meddle         []meddling
+}
+
+type ruleOfCloud struct {
+	shown         replication.RuleSeen
+	ours          bool
+	doing, closed time.Time // closed: when it has gone; zero: not closing
+}
+
+type list struct {
+	since time.Time
+	rules []replication.RuleSeen
+}
+
+// A cell is one key of a bucket.
+type cell struct {
+	object *replication.ObjectSeen // the newest version; nil: none
+	marker bool                    // a delete marker is in front of it
+}
+
+// A copying is one change of the source on its way.
+type copying struct {
+	key      string
+	at, due  time.Time
+	now      cell
+	versions bool // a removal of versions, not a plain delete
+	deletes  bool
+}
+
+// A meddling is what a person does at a time.
+type meddling struct {
+	at time.Time
+	do func(*cloud)
+}
+
+func newCloud(rng *rand.Rand, start time.Time) *cloud {
+	c := &cloud{rng: rng, now: start, r: request(), source: map[string]cell{}, target: map[string]cell{}}
+	c.calm = start.Add(time.Duration(rng.Int64N(int64(10 * time.Hour))))
+	c.r.ReplicateDeletes, c.r.RTC, c.r.Verify.Canary = c.odds(0.5), c.odds(0.2), c.odds(0.85)
+	c.versioned, c.hidesRole, c.namesRule, c.idle, c.slowStart = c.odds(0.5), c.odds(0.3), c.odds(0.8), c.odds(0.2), c.odds(0.1)
+	c.storesOther = c.odds(0.1)
+	c.r.Objects.Prefixes = [][]string{nil, {"image/", "video"}, {"."}}[rng.IntN(3)]
+	c.bad = []float64{0, 0.02, 0.1, 0.4}[rng.IntN(4)]
+	c.meddleAt(0.1, func(c *cloud) { c.disabled = c.open(); c.closeRule() })
+	c.meddleAt(0.3, func(c *cloud) { c.broken = c.now.Add(time.Duration(c.rng.Int64N(int64(c.calm.Sub(c.now)) + 1))) })
+	c.meddleAt(0.1, func(c *cloud) {
+		if c.rule == nil {
+			c.newRule(replication.RuleSeen{SyncRole: "theirs"}, false)
+		}
+	})
+	c.list()
+	return c
+}
+
+func (c *cloud) odds(p float64) bool { return c.rng.Float64() < p }
+
+// meddleAt has a person do something within the first minutes or hours.
+func (c *cloud) meddleAt(p float64, do func(*cloud)) {
+	if c.odds(p) {
+		within := []time.Duration{10 * time.Second, 10 * time.Minute, 5 * time.Hour}[c.rng.IntN(3)]
+		c.meddle = append(c.meddle, meddling{c.now.Add(time.Duration(c.rng.Int64N(int64(within)))), do})
+	}
+}
+
+// wrong reports whether this call goes wrong.
+func (c *cloud) wrong() bool { return c.now.Before(c.calm) && c.odds(c.bad) }
+
+// to lets time pass: rules start and go, changes arrive, people meddle.
+func (c *cloud) to(t time.Time) {
+	c.now = t
+	for i := 0; i < len(c.meddle); i++ {
+		if m := c.meddle[i]; !m.at.After(c.now) {
+			c.meddle = append(c.meddle[:i:i], c.meddle[i+1:]...)
+			if c.now.Before(c.calm) {
+				m.do(c)
+			}
+			i--
+		}
+	}
+	if g := c.rule; g != nil && !g.closed.IsZero() && !c.now.Before(g.closed) {
+		c.rule = nil
+		c.list()
+	} else if g != nil && g.shown.Status == replication.RuleStarting && !c.now.Before(g.doing) {
+		g.shown.Status = replication.RuleDoing
+		c.list()
+	}
+	for len(c.pending) > 0 && !c.now.Before(c.pending[0].due) && c.copies() {
+		c.arrive(c.pending[0])
+		c.pending = c.pending[1:]
+	}
+}
+
+func (c *cloud) fit() bool {
+	return c.role && c.policy && !c.attached.IsZero() && !c.now.Before(c.broken) && c.now.Sub(c.attached) > 8*time.Second
+}
+
+func (c *cloud) copies() bool {
+	return c.rule != nil && c.rule.shown.Status == replication.RuleDoing && c.fit()
+}
+
+// arrive applies one change of the source to the destination, as the rule says that
+// stands.
+func (c *cloud) arrive(p copying) {
+	prefixes, in := c.rule.shown.Prefixes, false
+	for _, x := range prefixes {
+		in = in || strings.HasPrefix(p.key, x)
+	}
+	everything := c.rule.shown.Action == "ALL"
+	switch {
+	case !in && len(prefixes) > 0:
+	case p.versions && !everything, p.deletes && !c.versioned && !everything:
+	default:
+		c.target[p.key] = p.now
+	}
+}
+
+// list notes what the list of rules shows from now on.
+func (c *cloud) list() {
+	var rules []replication.RuleSeen
+	if c.rule != nil {
+		rules = append(rules, c.rule.shown)
+	}
+	c.lists = append(c.lists, list{c.now, rules})
+}
+
+// listed returns what a read shows, which may lie four seconds behind.
+func (c *cloud) listed() []replication.RuleSeen {
+	at := c.now
+	if c.now.Before(c.calm) && c.bad > 0 {
+		at = at.Add(-time.Duration(c.rng.Int64N(int64(4 * time.Second))))
+	}
+	for i := len(c.lists) - 1; i >= 0; i-- {
+		if !c.lists[i].since.After(at) {
+			return c.lists[i].rules
+		}
+	}
+	return nil
+}
+
+func (c *cloud) newRule(g replication.RuleSeen, ours bool) string {
+	c.rules++
+	want := stands(c.r)
+	want.SyncRole = g.SyncRole
+	g = want
+	g.ID, g.Status = fmt.Sprintf("rule-%d", c.rules), replication.RuleStarting
+	start := 3*time.Minute + time.Duration(c.rng.Int64N(int64(2*time.Minute)))
+	if c.slowStart {
+		start = 20 * time.Minute
+	}
+	if ours && c.hidesRole {
+		g.SyncRole = ""
+	}
+	if ours && c.storesOther {
+		g.SyncRole = replication.RoleName(c.r.ID)
+		g.Action = map[string]string{"ALL": "PUT", "PUT": "ALL"}[g.Action]
+	}
+	c.rule = &ruleOfCloud{shown: g, ours: ours, doing: c.now.Add(start)}
+	c.list()
+	return g.ID
+}
+
+func (c *cloud) closeRule() {
+	if c.rule != nil && c.rule.closed.IsZero() {
+		c.rule.shown.Status, c.rule.closed = replication.RuleClosing, c.now.Add(100*time.Second)
+		c.list()
+	}
+}
+
+// open reports whether a rule of ours is in force.
+func (c *cloud) open() bool { return c.rule != nil && c.rule.ours && c.rule.closed.IsZero() }
+
+func (c *cloud) change(key string, is cell, deletes, versions bool) {
+	c.source[key] = is
+	due := c.now.Add(time.Second + time.Duration(c.rng.Int64N(int64(time.Minute))))
+	c.pending = append(c.pending, copying{key: key, at: c.now, due: due, now: is, deletes: deletes, versions: versions})
+}
+
+func (c *cloud) watermark() time.Time {
+	switch {
+	case c.idle && c.r.Verify.Canary || !c.copies():
+		return c.rule.doing
+	case len(c.pending) > 0:
+		return c.pending[0].at
+	}
+	return c.now.Add(-time.Second)
+}
+
+// seen returns the whole world as reads show it.
+func (c *cloud) seen(j *job) world {
+	w := healthy(c.r)
+	if c.versioned {
+		w.Source.Versioning, w.Destination.Versioning = "Enabled", "Enabled"
+	}
+	w.Rules = &replication.RulesSeen{Rules: c.listed()}
+	*w.Progress = replication.ProgressSeen{Is: replication.Missing}
+	if j.Rule != nil {
+		if g, ok := w.Rules.Find(j.Rule.ID, c.r.Destination.Bucket); ok && c.rule != nil {
+			*w.Progress = replication.ProgressSeen{Is: replication.Exists, Status: g.Status}
+			if g.Status == replication.RuleDoing {
+				w.Progress.Watermark = c.watermark()
+			}
+		}
+	}
+	missing := func(is bool) replication.Existence {
+		if is {
+			return replication.Exists
+		}
+		return replication.Missing
+	}
+	w.Role.Is, w.Policy.Is = missing(c.role), missing(c.policy)
+	w.Attachment.Attached = !c.attached.IsZero() && !c.now.Before(c.broken)
+	if v := j.Verification; v != nil {
+		w.Canary, w.Outside = c.target[v.Key].head(), c.target[v.OutsideKey].head()
+	}
+	return w
+}
+
+func (e cell) head() *replication.ObjectSeen {
+	if e.object == nil || e.marker {
+		return &replication.ObjectSeen{Is: replication.Missing, Hidden: e.marker}
+	}
+	return e.object
+}
+
+// carryOut applies an effect and answers as the service does.
+func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
+	o := replication.Outcome{Effect: e.Kind, Result: replication.ResultDone}
+	made := func(already bool) bool {
+		if already {
+			o.Result = replication.ResultExists
+		}
+		return true
+	}
+	switch e.Kind {
+	case replication.EffectClaimPair:
+		if c.owner == "" {
+			c.owner = c.r.ID
+		}
+		o.Owner = c.owner
+	case replication.EffectReleasePair:
+		if c.owner == c.r.ID {
+			c.owner = ""
+		}
+	case replication.EffectCreateRole:
+		c.role = made(c.role)
+	case replication.EffectCreatePol:
+		c.policy = made(c.policy)
+	case replication.EffectAttach:
+		if made(!c.attached.IsZero()) && c.attached.IsZero() {
+			c.attached = c.now
+		}
+	case replication.EffectPutRule:
+		c.putRule(&o)
+	case replication.EffectCloseRule:
+		c.closeRule()
+	case replication.EffectPutCanary, replication.EffectOverwrite, replication.EffectPutOutside:
+		sum := crc64.Checksum([]byte(e.Object.Content), crc64.MakeTable(crc64.ECMA))
+		o.Object = &replication.ObjectSeen{Is: replication.Exists, Size: int64(len(e.Object.Content)), CRC64: strconv.FormatUint(sum, 10), Meta: e.Object.Meta}
+		c.change(e.Object.Key, cell{object: o.Object}, false, false)
+	case replication.EffectDelete:
+		is := cell{}
+		if c.versioned {
+			is = cell{object: c.source[e.Object.Key].object, marker: true}
+		}
+		c.change(e.Object.Key, is, true, false)
+	case replication.EffectCleanUp:
+		for _, k := range e.Keys {
+			c.change(k, cell{}, true, true)
+		}
+	}
+	return o
+}
+
+func (c *cloud) putRule(o *replication.Outcome) {
+	switch {
+	case c.rule != nil:
+		o.Result = replication.ResultExists
+	case !c.fit():
+		o.Result = replication.ResultRefused
+		o.Trouble = &replication.Trouble{Kind: replication.TroubleRoleUnfit, Op: "PutBucketReplication", Code: "NoPermission"}
+	default:
+		id := c.newRule(replication.RuleSeen{SyncRole: replication.RoleName(c.r.ID)}, true)
+		if c.namesRule {
+			o.RuleID = id
+		}
+	}
+}
