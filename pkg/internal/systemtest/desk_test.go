@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,7 @@ type desk struct {
 	journal  *journal.Journal
 	log      *syncBuffer
 	getenv   func(string) string
+	spoiled  atomic.Bool // the functions sign with wrong secrets
 
 	mu        sync.Mutex
 	rng       *rand.Rand

@@ -135,7 +135,6 @@ func TestAnIDIsUsedForOneTicket(t *testing.T) {
 	reuse := map[string]func(t *testing.T, d *desk){
 		"while its job is under way": func(*testing.T, *desk) { time.Sleep(time.Minute) },
 		"after its job has ended":    func(_ *testing.T, d *desk) { d.watched("CHG-1", time.Hour); time.Sleep(time.Hour) },
-		"before its job has begun":   func(*testing.T, *desk) {},
 	}
 	for name, between := range reuse {
 		bubble(t, name, func(t *testing.T) {
@@ -157,6 +156,20 @@ func TestAnIDIsUsedForOneTicket(t *testing.T) {
 			require.Equal(t, 1, d.calls("PutBucketReplication"))
 		})
 	}
+}
+
+func TestTwoTicketsUnderOneID(t *testing.T) {
+	bubble(t, "at the same moment: one of them counts, the other is refused", func(t *testing.T) {
+		d := newDesk(t, setup{})
+		d.pair("src", "dst", false)
+		d.submit(d.ticket("CHG-1", "src", "dst", scope+`,"limits":{"maxLag":"1h1m"}`))
+		d.submit(d.ticket("CHG-1", "src", "dst", scope+`,"limits":{"maxLag":"2h2m"}`))
+		d.awaitEvent("CHG-1", replication.ReasonIDReused, time.Minute)
+		d.watched("CHG-1", time.Hour)
+		d.collect()
+		require.Len(t, d.burials, 1)
+		d.onceMade(1)
+	})
 }
 
 // rules counts the rules of a bucket that are not closing.
