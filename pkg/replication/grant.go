@@ -57,7 +57,8 @@ func TrustPolicy() string {
 
 // RolePolicy returns the least-privilege policy of the role of a pair within one
 // account: list and get on the source; list, get and put on the destination, and
-// delete there only when deletes are replicated. [fact 20]
+// delete there only when deletes are replicated. [fact 20] Bucket policies do not
+// count within one account, so none is read or written. [fact 21]
 func RolePolicy(r Request) string {
 	on := func(bucket string) []string { return []string{"acs:oss:*:*:" + bucket, "acs:oss:*:*:" + bucket + "/*"} }
 	write := []string{"oss:ReplicateList", "oss:ReplicateGet", "oss:ReplicatePut"}
