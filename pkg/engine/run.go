@@ -80,6 +80,10 @@ func (s *session) decide(ctx context.Context, f func(*replication.Job, replicati
 		job := s.job.Clone()
 		step := f(job, s.view())
 		if step.Look == 0 {
+			if t := s.mark(ctx, job); t != nil {
+				job = s.job.Clone()
+				step = replication.AfterTrouble(job, *t, s.view())
+			}
 			s.adopt(job, step)
 			return step, nil
 		}
@@ -94,6 +98,23 @@ func (s *session) decide(ctx context.Context, f func(*replication.Job, replicati
 		}
 	}
 	return replication.Step{Wait: s.now().Add(time.Minute)}, nil
+}
+
+// mark stands the marker of a watch that is about to begin, before the entry that
+// begins it. It returns the trouble of that, or nil.
+func (s *session) mark(ctx context.Context, next *replication.Job) *replication.Trouble {
+	if next.Phase != replication.PhaseWatching || s.job.Phase == replication.PhaseWatching {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.e.hasten(CallTimeout))
+	defer cancel()
+	err := s.e.Marks.Watch(ctx, s.job.ID, s.snap.Seq+1)
+	if err == nil {
+		return nil
+	}
+	s.log.Warn("the watch could not be marked", "error", err)
+	t := trouble(err)
+	return &t
 }
 
 // adopt makes a decided job the one that is saved next. What was seen counts for

@@ -90,8 +90,8 @@ func (s *session) handOver(ctx context.Context) error {
 	return s.rest(ctx)
 }
 
-// rest saves the end. The marker of the watch stands before the entry that starts
-// it; the marker of the open job goes after the last.
+// rest saves the end. The marker of the watch stands since that was decided; the
+// marker of the open job goes after the last entry.
 func (s *session) rest(ctx context.Context) error {
 	if s.ended() { // only results of the end are left: a worker died before it had sent them
 		s.send(ctx)
@@ -111,11 +111,6 @@ func (s *session) rest(ctx context.Context) error {
 }
 
 func (s *session) saveEnd(ctx context.Context) error {
-	if s.job.Phase == replication.PhaseWatching {
-		if err := s.e.Marks.Watch(ctx, s.job.ID, s.snap.Seq+1); err != nil {
-			return fmt.Errorf("mark the watch of %s: %w", s.job.ID, err)
-		}
-	}
 	s.job.Due, s.job.CheckBy = time.Time{}, s.now().Add(s.e.hasten(grace))
 	return s.save(ctx)
 }
