@@ -84,18 +84,11 @@ func AsMalformed(err error) (*MalformedError, bool) {
 
 func parseStatement(kind Kind, path string, o object) (Statement, error) {
 	var s Statement
-	allowed := []string{"Effect", "Action", "NotAction", "Condition"}
-	if kind != Trust {
-		allowed = append(allowed, "Resource", "NotResource")
-	}
-	if kind != Identity {
-		allowed = append(allowed, "Principal")
-	}
-	if kind == Bucket {
-		allowed = append(allowed, "NotPrincipal")
-	}
-	if err := onlyElements(path, o, allowed...); err != nil {
+	if err := onlyElements(path, o, statementElements(kind)...); err != nil {
 		return s, err
+	}
+	if sid, given := o.get("Sid"); given && !isSid(sid) {
+		return s, malformed(path+".Sid", "must be a string of at most 128 letters, digits, blanks and _/+=.@-")
 	}
 	switch v, _ := o.get("Effect"); v {
 	case "Allow":
@@ -131,6 +124,26 @@ func parseStatement(kind Kind, path string, o object) (Statement, error) {
 	}
 	s.Conditions, err = parseConditions(path, o)
 	return s, err
+}
+
+// statementElements are the elements that a statement may have.
+func statementElements(kind Kind) []string {
+	switch kind {
+	case Trust:
+		return []string{"Effect", "Action", "NotAction", "Condition", "Principal"}
+	case Bucket:
+		return []string{"Effect", "Action", "NotAction", "Condition", "Resource", "NotResource", "Principal", "NotPrincipal"}
+	case Key:
+		return []string{"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
+	}
+	return []string{"Effect", "Action", "NotAction", "Condition", "Resource", "NotResource"}
+}
+
+// isSid accepts the identifier of a statement. The page lists the characters
+// without the blank, which its own samples have.
+func isSid(v any) bool {
+	s, ok := v.(string)
+	return ok && len(s) <= 128 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _/+=.@-") == ""
 }
 
 func onlyElements(path string, o object, allowed ...string) error {
@@ -214,10 +227,12 @@ func parsePrincipals(kind Kind, path string, o object) ([]Principal, bool, error
 		}
 		for _, s := range list {
 			p, ok := Principal{Form: FormService, Name: s}, isService(s)
-			switch m.name {
-			case "Service":
-			case "RAM":
+			switch {
+			case m.name == "Service" && kind == Trust:
+			case m.name == "RAM" && kind == Trust:
 				p, ok = parseTrustPrincipal(s)
+			case m.name == "RAM":
+				p, ok = parseKeyPrincipal(s)
 			default:
 				return nil, false, malformed(path, "unknown kind of principal %q", m.name)
 			}
@@ -300,14 +315,14 @@ func conditionValues(path string, typ valueType, v any) ([]string, error) {
 
 func isAction(kind Kind, s string) bool {
 	if s == "*" {
-		return kind != Trust
+		return kind == Identity || kind == Bucket
 	}
 	service, name, ok := strings.Cut(s, ":")
 	if !ok || service == "" || name == "" {
 		return false
 	}
 	switch {
-	case kind == Bucket && service != "oss", kind == Trust && service != "sts":
+	case kind == Bucket && service != "oss", kind == Trust && service != "sts", kind == Key && service != "kms":
 		return false
 	}
 	for _, r := range service + name {
@@ -323,7 +338,7 @@ func isResource(kind Kind, s string) bool {
 		return kind != Bucket
 	}
 	f := strings.SplitN(s, ":", resourceFields)
-	if len(f) != resourceFields || f[0] != "acs" || f[1] == "" || f[4] == "" {
+	if kind == Key || len(f) != resourceFields || f[0] != "acs" || f[1] == "" || f[4] == "" {
 		return false
 	}
 	return kind != Bucket || f[1] == "oss"

@@ -84,12 +84,38 @@ func TestMalformedDocuments(t *testing.T) {
 		{"a lone star as resource is refused", policy.Bucket, bucket(`["*"]`, `"*"`), `Statement[0].Resource: "*" is not a resource of the form acs:service:region:account:name`},
 		{"a run of asterisks is refused", policy.Bucket, bucket(`["*"]`, `"acs:oss:*:*:b/**"`), "Statement[0].Resource: has a run of asterisks"},
 		{"an item that is too long is refused", policy.Bucket, bucket(`["*"]`, `"acs:oss:*:*:b/`+strings.Repeat("a", 4095)+`"`), "Statement[0].Resource: has an item longer than 4095 bytes"},
+
+		{"an action of another service in a key policy is refused", policy.Key, keyPolicy(`"Action":"oss:*"`), `Statement[0].Action: "oss:*" is not an action of the form service:Name`},
+		{"every action in a key policy is refused", policy.Key, keyPolicy(`"Action":["*"]`), `Statement[0].Action: "*" is not an action of the form service:Name`},
+		{"a resource of a key policy that is not the key is refused", policy.Key, keyPolicy(`"Resource":"acs:kms:*:*:key/*"`), `Statement[0].Resource: "acs:kms:*:*:key/*" is not a resource of the form acs:service:region:account:name`},
+		{"a service as principal of a key policy is refused", policy.Key, keyPolicy(`"Principal":{"Service":["oss.aliyuncs.com"]}`), `Statement[0].Principal: unknown kind of principal "Service"`},
+		{"a session as principal of a key policy is refused", policy.Key, keyPolicy(`"Principal":{"RAM":["arn:sts::` + uidA + `:assumed-role/r/*"]}`), `Statement[0].Principal.RAM: "arn:sts::` + uidA + `:assumed-role/r/*" is not a principal of this kind`},
+		{"a role with a wildcard in a key policy is refused", policy.Key, keyPolicy(`"Principal":{"RAM":["acs:ram::` + uidA + `:role/*"]}`), `Statement[0].Principal.RAM: "acs:ram::` + uidA + `:role/*" is not a principal of this kind`},
+		{"everybody as principal of a key policy is refused", policy.Key, keyPolicy(`"Principal":{"RAM":["*"]}`), `Statement[0].Principal.RAM: "*" is not a principal of this kind`},
+		{"an account that is no number in a key policy is refused", policy.Key, keyPolicy(`"Principal":{"RAM":["acs:ram::*:*"]}`), `Statement[0].Principal.RAM: "acs:ram::*:*" is not a principal of this kind`},
+		{"a long Sid is refused", policy.Key, keyPolicy(`"Sid":"` + strings.Repeat("s", 129) + `"`), "Statement[0].Sid: must be a string of at most 128 letters, digits, blanks and _/+=.@-"},
+		{"a Sid with other characters is refused", policy.Key, keyPolicy(`"Sid":"s;"`), "Statement[0].Sid: must be a string of at most 128 letters, digits, blanks and _/+=.@-"},
+		{"a Sid that is a number is refused", policy.Key, keyPolicy(`"Sid":1`), "Statement[0].Sid: must be a string of at most 128 letters, digits, blanks and _/+=.@-"},
+		{"what is not spoken of cannot be meant in a key policy", policy.Key, identity(`{"Effect":"Allow","NotAction":"kms:*","Principal":{"RAM":"x"},"Resource":"*"}`), `Statement[0]: unknown element "NotAction"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := policy.Parse(c.kind, []byte(c.text))
 			require.EqualError(t, err, c.want)
 		})
 	}
+}
+
+// keyPolicy is a key policy that is sound but for one element.
+func keyPolicy(element string) string {
+	elements := []string{`"Effect":"Allow"`, `"Action":"kms:Decrypt"`, `"Resource":"*"`, `"Principal":{"RAM":["acs:ram::` + uidA + `:root"]}`}
+	name, _, _ := strings.Cut(element, ":")
+	text := element
+	for _, e := range elements {
+		if !strings.HasPrefix(e, name+":") {
+			text += "," + e
+		}
+	}
+	return `{"Version":"1","Statement":[{` + text + `}]}`
 }
 
 func TestFlawsTellTheClassesApart(t *testing.T) {
@@ -117,6 +143,7 @@ func FuzzParse(f *testing.F) {
 		`{"Version":"1","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["oss.aliyuncs.com"],"RAM":"acs:ram::1111111111111111:root"}}]}`,
 		`{"Version":"1","Statement":[{"Effect":"Deny","NotAction":["oss:Get?"],"NotPrincipal":["arn:sts::1111111111111111:assumed-role/r/*","*"],"NotResource":"acs:oss:*:*:b/*"}]}`,
 		`{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"NotIpAddress":{"acs:SourceIp":["::1/64"]},"DateLessThan":{"acs:CurrentTime":"2026-01-01T00:00:00Z"}}}]}`,
+		`{"Version":"1","Statement":[{"Sid":"s","Effect":"Allow","Action":["kms:*"],"Principal":{"RAM":["acs:ram::1111111111111111:*"]},"Resource":["*"]}]}`,
 		`{"Version":"1","Version":"1"}`, `[[[[`, "\xff",
 	} {
 		f.Add([]byte(text))
@@ -126,7 +153,7 @@ func FuzzParse(f *testing.F) {
 		Context: map[string]string{"acs:SourceIp": "::1", "acs:CurrentTime": "2025-01-01T00:00:00Z"},
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, kind := range []policy.Kind{policy.Identity, policy.Trust, policy.Bucket} {
+		for _, kind := range []policy.Kind{policy.Identity, policy.Trust, policy.Bucket, policy.Key} {
 			d, err := policy.Parse(kind, text)
 			if err != nil {
 				_, ok := policy.AsMalformed(err)

@@ -1,5 +1,5 @@
-// Package policy reads and evaluates the policy documents of RAM and of OSS
-// bucket policies. It is pure: it knows no accounts, no clock and no I/O.
+// Package policy reads and evaluates the policy documents of RAM, the bucket
+// policies of OSS and the key policies of KMS. It is pure: it knows no accounts, no clock and no I/O.
 //
 // Reading is strict. Whatever this package could not evaluate (an unknown
 // element, condition operator or condition key, a key given twice, a value of the
@@ -22,6 +22,9 @@ const (
 	Trust
 	// Bucket is a bucket policy of OSS: principals as a list of strings.
 	Bucket
+	// Key is a key policy of KMS: principals in the form {"RAM": [...]}, only
+	// actions of KMS, the resource "*" for the key itself, and Sid.
+	Key
 )
 
 // Effect is what a matching statement does.

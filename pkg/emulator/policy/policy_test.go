@@ -210,3 +210,36 @@ func TestCallerOfTakesNamesApart(t *testing.T) {
 		})
 	}
 }
+
+func TestKeyPolicy(t *testing.T) {
+	const actions = `"Action":["kms:Decrypt","kms:GenerateDataKey"],"Resource":["*"]`
+	to := func(principals string) string {
+		return `{"Sid":"kms default key policy","Effect":"Allow","Principal":{"RAM":[` + principals + `]},` + actions + `}`
+	}
+	const account, role, user = `"acs:ram::` + uidA + `:*"`, `"acs:ram::` + uidA + `:role/Copier"`, `"acs:ram::` + uidA + `:user/eve"`
+	key := func(action, caller string) policy.Request {
+		return policy.Request{Action: action, Resource: "acs:kms:cn-hangzhou:" + uidB + ":key/k", Caller: policy.CallerOf(caller)}
+	}
+	const session = "acs:ram::" + uidA + ":assumed-role/copier/s"
+	for _, c := range []struct {
+		name, statements string
+		request          policy.Request
+		want             policy.Verdict
+	}{
+		{"a role that is named may use the key, whatever the case of its name", to(role), key("kms:Decrypt", session), policy.Allowed},
+		{"a role that is named may do only what is named", to(role), key("kms:Encrypt", session), policy.Silent},
+		{"a role of the same name in another account is not named", to(role), key("kms:Decrypt", "acs:ram::"+uidB+":assumed-role/copier/s"), policy.Silent},
+		{"a user that is named may use the key", to(user), key("kms:GenerateDataKey", "acs:ram::"+uidA+":user/eve"), policy.Allowed},
+		{"the whole account is the account itself", to(account), key("kms:Decrypt", "acs:ram::"+uidA+":root"), policy.Allowed},
+		{"the whole account is not each of its roles", to(account), key("kms:Decrypt", session), policy.Silent},
+		{"root is the account itself as well", to(`"acs:ram::` + uidA + `:root"`), key("kms:Decrypt", "acs:ram::"+uidA+":root"), policy.Allowed},
+		{"one of several principals is enough", to(account + "," + role), key("kms:Decrypt", session), policy.Allowed},
+		{"a deny outweighs", to(role) + `,{"Effect":"Deny","Principal":{"RAM":` + role + `},"Action":"kms:De*","Resource":"*"}`, key("kms:Decrypt", session), policy.Denied},
+		{"a condition must hold", `{"Effect":"Allow","Principal":{"RAM":` + role + `},` + actions + `,"Condition":{"Bool":{"acs:SecureTransport":"true"}}}`, key("kms:Decrypt", session), policy.Silent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := parse(t, policy.Key, `{"Version":"1","Statement":[`+c.statements+`]}`)
+			require.Equal(t, c.want, d.Evaluate(c.request))
+		})
+	}
+}

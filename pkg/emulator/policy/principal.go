@@ -55,11 +55,12 @@ type PrincipalForm int
 const (
 	FormEverybody PrincipalForm = iota // "*" in a bucket policy: anonymous callers included
 	FormAccount                        // trust: acs:ram::<uid>:root, every identity of that account
-	FormUser                           // trust: acs:ram::<uid>:user/<name>
-	FormRole                           // trust: acs:ram::<uid>:role/<name>
+	FormUser                           // trust and key: acs:ram::<uid>:user/<name>
+	FormRole                           // trust and key: acs:ram::<uid>:role/<name>
 	FormService                        // trust: <name>.aliyuncs.com
 	FormUID                            // bucket: the account itself, or the RAM user with that id
 	FormSession                        // bucket: arn:sts::<uid>:assumed-role/<role>/<session>
+	FormRoot                           // key: acs:ram::<uid>:* or :root, the account itself
 )
 
 // A Principal is one entry of a Principal or NotPrincipal element.
@@ -81,6 +82,8 @@ func (p Principal) matches(c Caller) bool {
 		return c.Account == p.UID && c.Role != "" && strings.EqualFold(c.Role, p.Name)
 	case FormService:
 		return c.Service != "" && c.Service == p.Name
+	case FormRoot:
+		return c.Account == p.UID && c.Root
 	case FormUID:
 		return c.Root && c.Account == p.UID || c.UserID != "" && c.UserID == p.UID
 	case FormSession:
@@ -107,6 +110,21 @@ func parseTrustPrincipal(s string) (Principal, bool) {
 		return Principal{Form: FormRole, UID: f[3], Name: name}, true
 	}
 	return Principal{}, false
+}
+
+// parseKeyPrincipal reads one entry of {"RAM": [...]} in a key policy. The whole
+// account, which every sample has as its first entry, is taken for the account
+// itself: users and roles still need a grant of their own, or else every user of
+// an account could use every key of it.
+func parseKeyPrincipal(s string) (Principal, bool) {
+	if uid, whole := strings.CutSuffix(strings.TrimPrefix(s, "acs:ram::"), ":*"); whole {
+		return Principal{Form: FormRoot, UID: uid}, strings.HasPrefix(s, "acs:ram::") && isUID(uid)
+	}
+	p, ok := parseTrustPrincipal(s)
+	if p.Form == FormAccount {
+		p.Form = FormRoot
+	}
+	return p, ok
 }
 
 // parseBucketPrincipal reads one entry of the list of a bucket policy.
