@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/aliyun/fc-runtime-go-sdk/fc"
 	"github.com/aliyun/fc-runtime-go-sdk/fccontext"
@@ -34,6 +34,7 @@ func Serve(build func(*Desk) Handler, getenv func(string) string, out io.Writer)
 type Function struct {
 	desk    *Desk
 	handler Handler
+	request *atomic.Pointer[string] // for the log
 }
 
 // NewFunction builds a function. transport carries all requests; nil is the
@@ -43,24 +44,26 @@ func NewFunction(build func(*Desk) Handler, getenv func(string) string, out io.W
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: c.LogLevel})).With("function", getenv("FC_FUNCTION_NAME"), "instance", c.Instance)
-	d := New(c, &Credentials{}, transport, log)
-	return &Function{desk: d, handler: build(d)}, nil
+	log, request := newLog(out, c.LogLevel)
+	d := New(c, &Credentials{}, transport, log.With("function", getenv("FC_FUNCTION_NAME"), "instance", c.Instance))
+	return &Function{desk: d, handler: build(d), request: request}, nil
 }
 
 // Invoke is one invocation. It has no result: nobody would read it.
-func (f *Function) Invoke(ctx context.Context, event []byte) (err error) {
-	defer guard(func(e error) { err = e })
+func (f *Function) Invoke(ctx context.Context, event []byte) error {
 	fcc, ok := fccontext.FromContext(ctx)
 	if !ok {
 		return fmt.Errorf("the invocation has no context of Function Compute")
 	}
+	f.request.Store(&fcc.RequestID)
 	k := fcc.Credentials
 	return f.InvokeWith(ctx, event, k.AccessKeyId, k.AccessKeySecret, k.SecurityToken)
 }
 
-// InvokeWith is one invocation with the credentials that it came with.
-func (f *Function) InvokeWith(ctx context.Context, event []byte, id, secret, token string) error {
+// InvokeWith is one invocation with the credentials that it came with. A panic is
+// its error: the instance goes on.
+func (f *Function) InvokeWith(ctx context.Context, event []byte, id, secret, token string) (err error) {
+	defer guard(func(e error) { err = e })
 	f.desk.Credentials.Set(id, secret, token)
 	return f.handler.Handle(ctx, event)
 }
