@@ -38,7 +38,7 @@ func TestAnyWalkThroughTheTableEndsWell(t *testing.T) {
 	ends := map[string]int{}
 	walks := *walks
 	if testing.Short() {
-		walks /= 8
+		walks = min(walks, 300)
 	}
 	for seed := range walks {
 		w := newWalk(t, seed)
@@ -47,6 +47,9 @@ func TestAnyWalkThroughTheTableEndsWell(t *testing.T) {
 		ends[string(j.Phase)+" "+string(j.Reason)]++
 	}
 	t.Logf("%d walks: %v", walks, ends)
+	if walks < 2000 {
+		return // too few to come by every end
+	}
 	for _, want := range []string{"watching job.verified", "watching job.verified-by-watermark", "rejected pair.rule-exists", "failed rule.differs", "failed rule.vanished",
 		"failed pair.rule-exists", "failed worker.crash", "failed cloud.refused"} {
 		require.NotZero(t, ends[want], "no walk ended %s: the cloud of this test is too kind", want)

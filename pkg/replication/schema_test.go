@@ -1,0 +1,221 @@
+package replication_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+func schemaOf(t *testing.T) schemaNode {
+	t.Helper()
+	var s schemaNode
+	require.NoError(t, json.Unmarshal(replication.JSONSchema(), &s))
+	return s
+}
+
+func examples(t *testing.T) []string {
+	t.Helper()
+	var s struct{ Examples []json.RawMessage }
+	require.NoError(t, json.Unmarshal(replication.JSONSchema(), &s))
+	require.Len(t, s.Examples, 2)
+	var e []string
+	for _, x := range s.Examples {
+		e = append(e, string(x))
+	}
+	return e
+}
+
+func decoded(t *testing.T, ticket string) map[string]any {
+	t.Helper()
+	var v map[string]any
+	require.NoError(t, json.Unmarshal([]byte(ticket), &v))
+	return v
+}
+
+func encoded(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func TestTheExamplesOfTheSchemaAreGoodTickets(t *testing.T) {
+	s := schemaOf(t)
+	for _, e := range append(examples(t), good) {
+		require.Empty(t, s.check(s, decoded(t, e)))
+		require.Empty(t, problemsOf(e))
+	}
+	require.Equal(t, "https://json-schema.org/draft/2020-12/schema", s["$schema"])
+	replication.JSONSchema()[0] = 'x'
+	require.Equal(t, byte('{'), replication.JSONSchema()[0], "nobody can change it")
+}
+
+// properties calls f for every property of the schema, with its path and the path of the
+// object that it is a property of.
+func properties(root, s schemaNode, path []string, f func(path []string, s schemaNode, required bool)) {
+	s = s.resolve(root)
+	required, _ := s["required"].([]any)
+	members, _ := s["properties"].(map[string]any)
+	for name, m := range members {
+		at := append(slices.Clone(path), name)
+		f(at, sub(m), slices.Contains(required, any(name)))
+		properties(root, sub(m), at, f)
+	}
+}
+
+func TestTheSchemaNamesWhatARequestHolds(t *testing.T) {
+	s := schemaOf(t)
+	var published, held []string
+	properties(s, s, nil, func(path []string, p schemaNode, _ bool) {
+		published = append(published, strings.Join(path, "."))
+		require.NotEmpty(t, p["description"], "%s is described", path)
+		if object := p.resolve(s); object["type"] == "object" {
+			require.Equal(t, false, object["additionalProperties"], "%s takes nothing else", path)
+		}
+	})
+	require.Equal(t, false, s["additionalProperties"])
+	var walk func(reflect.Type, string)
+	walk = func(typ reflect.Type, path string) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			held = append(held, path+name)
+			if f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[time.Time]() {
+				walk(f.Type, path+name+".")
+			}
+		}
+	}
+	walk(reflect.TypeFor[replication.Request](), "")
+	require.ElementsMatch(t, held, published)
+}
+
+// without returns the full example without the member at path, or with it set to v.
+func without(t *testing.T, path []string, v any) string {
+	ticket := decoded(t, examples(t)[1])
+	m := ticket
+	for _, name := range path[:len(path)-1] {
+		m = m[name].(map[string]any)
+	}
+	last := path[len(path)-1]
+	require.Contains(t, m, last, "the full example has every member")
+	if delete(m, last); v != nil {
+		m[last] = v
+	}
+	return encoded(t, ticket)
+}
+
+func TestWhatTheSchemaRequiresIsRequiredAndItsDefaultsAreTrue(t *testing.T) {
+	s := schemaOf(t)
+	properties(s, s, nil, func(path []string, p schemaNode, required bool) {
+		t.Run(strings.Join(path, "."), func(t *testing.T) {
+			ticket := without(t, path, nil)
+			problem, problems := s.check(s, decoded(t, ticket)), problemsOf(ticket)
+			if required {
+				require.NotEmpty(t, problem)
+				require.NotEmpty(t, problems)
+				require.Nil(t, p["default"], "what is required has no default")
+				return
+			}
+			require.Empty(t, problem)
+			require.Empty(t, problems)
+			if path[len(path)-1] == "dueBy" { // to have none is to have no date
+				require.Nil(t, p["default"])
+				return
+			}
+			require.NotNil(t, p["default"], "the default is stated")
+			spelt := without(t, path, p["default"])
+			require.Empty(t, s.check(s, decoded(t, spelt)), "the default is allowed")
+			left, _ := replication.Parse([]byte(ticket))
+			set, _ := replication.Parse([]byte(spelt))
+			if p["type"] == "array" { // none and an empty list are the same
+				require.Empty(t, left.Objects.Prefixes)
+				require.Empty(t, set.Objects.Prefixes)
+				left.Objects, set.Objects = replication.Objects{}, replication.Objects{}
+			}
+			require.Equal(t, set, left, "leaving it out is to set its default")
+			require.Equal(t, set.Fingerprint(), left.Fingerprint())
+		})
+	})
+}
+
+func TestSchemaAndParserRefuseTheSame(t *testing.T) {
+	s := schemaOf(t)
+	full := examples(t)[1]
+	for name, c := range map[string]struct{ old, new string }{
+		"another version":                  {`"specVersion": "1"`, `"specVersion": "2"`},
+		"a version that is a number":       {`"specVersion": "1"`, `"specVersion": 1`},
+		"an id that is a path":             {"CHG-2042", "../x"},
+		"an id of 65 letters":              {"CHG-2042", strings.Repeat("x", 65)},
+		"an empty id":                      {"CHG-2042", ""},
+		"another action":                   {`"action": "replicate"`, `"action": "stop"`},
+		"a requester of 257 letters":       {"ana@example.com", strings.Repeat("é", 257)},
+		"an account that is a name":        {`"account": "1000000000000001", "region": "cn-h`, `"account": "ana", "region": "cn-h`},
+		"a region in its location form":    {`"cn-hangzhou"`, `"oss-cn-hangzhou"`},
+		"a bucket name that cannot be":     {`"src-bucket"`, `"Src_Bucket"`},
+		"a bucket name that ends so":       {`"src-bucket"`, `"src-"`},
+		"another role":                     {`"type": "new"`, `"type": "custom"`},
+		"an empty prefix":                  {`"image/"`, `""`},
+		"a prefix with a star":             {`"image/"`, `"image/*"`},
+		"a prefix with a slash":            {`"image/"`, `"/image/"`},
+		"a prefix with a backslash":        {`"image/"`, `"\\image/"`},
+		"a prefix of 1,024 characters":     {`"image/"`, `"` + strings.Repeat("é", 1024) + `"`},
+		"a prefix that is there twice":     {`"image/"`, `"image/","image/"`},
+		"prefixes that are no list":        {`["image/", "video", "a", "A"]`, `"image/"`},
+		"a prefix that is a number":        {`"image/"`, `7`},
+		"null":                             {`"rtc": true`, `"rtc": null`},
+		"yes for true":                     {`"rtc": true`, `"rtc": "yes"`},
+		"a due date that is none":          {"2026-12-01T00:00:00Z", "soon"},
+		"a due date of another age":        {"2026-12-01T00:00:00Z", "1026-12-01T00:00:00Z"},
+		"a due date without a zone":        {"2026-12-01T00:00:00Z", "2026-12-01T00:00:00"},
+		"a due date without a backfill":    {`"replicate": true`, `"replicate": false`},
+		"a lag limit in another form":      {`"10m"`, `"ten minutes"`},
+		"a lag limit with a sign":          {`"10m"`, `"+10m"`},
+		"a lag limit that is a number":     {`"10m"`, `600`},
+		"an unknown field":                 {`"rtc": true`, `"rtc": true, "colour": "red"`},
+		"a field of the contract to come":  {`"rtc": true`, `"rtc": true, "kms": {"replicate": true}`},
+		"an unknown field further in":      {`"canary": true`, `"canary": true, "heartbeat": "1m"`},
+		"an unknown field of an end":       {`"bucket": "src-bucket"`, `"bucket": "src-bucket", "acl": "private"`},
+		"tags, which this version has not": {`"objects": {`, `"objects": {"tags": {},`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Contains(t, full, c.old)
+			ticket := strings.Replace(full, c.old, c.new, 1)
+			require.NotEmpty(t, s.check(s, decoded(t, ticket)), "the schema lets it pass")
+			require.NotEmpty(t, problemsOf(ticket), "the parser lets it pass")
+		})
+	}
+}
+
+func TestWhatTheParserTakesTheSchemaTakes(t *testing.T) {
+	s := schemaOf(t)
+	full := examples(t)[1]
+	for name, c := range map[string]struct{ old, new string }{
+		"an id of 64 characters":            {"CHG-2042", "0" + strings.Repeat("._-", 21)},
+		"a requester of 256 letters":        {"ana@example.com", strings.Repeat("é", 256)},
+		"a short bucket name":               {`"src-bucket"`, `"abc"`},
+		"a region of three parts":           {`"cn-hangzhou"`, `"cn-hangzhou-finance-1"`},
+		"a prefix with a star inside":       {`"image/"`, `"im*age/"`},
+		"a prefix in another script":        {`"image/"`, `"图片/"`},
+		"a due date with a zone":            {"2026-12-01T00:00:00Z", "2026-12-01T08:00:00.5+08:00"},
+		"a lag limit of a second":           {`"10m"`, `"1s"`},
+		"a lag limit in parts":              {`"10m"`, `"1h30m0.5s"`},
+		"a lag limit of a month":            {`"10m"`, `"720h"`},
+		"a backfill that has no date":       {`, "dueBy": "2026-12-01T00:00:00Z"`, ``},
+		"no canary":                         {`"canary": true`, `"canary": false`},
+		"empty objects for all the choices": {`{ "type": "new" }`, `{}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Contains(t, full, c.old)
+			ticket := strings.Replace(full, c.old, c.new, 1)
+			require.Empty(t, problemsOf(ticket))
+			require.Empty(t, s.check(s, decoded(t, ticket)))
+		})
+	}
+}
