@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/replidesk/replidesk/pkg/replication"
+
 	"github.com/replidesk/replidesk/pkg/localcloud"
 )
 
@@ -203,7 +205,7 @@ func TestReasonsAndSchemaNeedNoDesk(t *testing.T) {
 	require.Contains(t, stdout, `"code": "pair.owned"`)
 	code, stdout, _ = call(t, []string{"schema"})
 	require.Equal(t, exitDone, code)
-	require.Equal(t, string(schema), stdout)
+	require.Equal(t, string(replication.JSONSchema()), stdout)
 }
 
 func TestAnInterruptedWatchSaysSo(t *testing.T) {

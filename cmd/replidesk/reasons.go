@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"slices"
 
@@ -39,16 +38,11 @@ func runReasons(_ context.Context, a *app, args []string) error {
 	return nil
 }
 
-// schema is the JSON Schema of a ticket.
-//
-//go:embed ticket.schema.json
-var schema []byte
-
 // runSchema prints the JSON Schema of a ticket.
 func runSchema(_ context.Context, a *app, args []string) error {
 	if err := parseNone(newFlags("schema"), args); err != nil {
 		return err
 	}
-	_, err := a.stdout.Write(schema)
+	_, err := a.stdout.Write(replication.JSONSchema())
 	return err
 }
