@@ -12,6 +12,7 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/kms"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ram"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/sts"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -80,6 +81,14 @@ func services(t *testing.T, ctx context.Context, acc Account, rt http.RoundTripp
 	me, err := tokens.GetCallerIdentity(who)
 	require.NoError(t, err)
 	require.Equal(t, acc.UID, me.AccountId)
+
+	keys, err := kms.NewClientWithOptions("us-west-1", config, cred)
+	require.NoError(t, err)
+	made := kms.CreateCreateKeyRequest()
+	made.Domain, made.Scheme = at("kms.us-west-1.aliyuncs.com")
+	key, err := keys.CreateKey(made)
+	require.NoError(t, err)
+	require.Equal(t, "acs:kms:us-west-1:"+acc.UID+":key/"+key.KeyMetadata.KeyId, key.KeyMetadata.Arn)
 }
 
 func TestEverySDKReachesTheCloudInsideTheProcess(t *testing.T) {
@@ -92,7 +101,7 @@ func TestEverySDKReachesTheCloudInsideTheProcess(t *testing.T) {
 			seen[call.Service] = true
 			require.Equal(t, acc.A.User.Principal.ARN(), call.Caller)
 		}
-		require.Equal(t, map[string]bool{"oss": true, "ram": true, "sts": true}, seen)
+		require.Equal(t, map[string]bool{"oss": true, "ram": true, "sts": true, "kms": true}, seen)
 	})
 }
 

@@ -4,13 +4,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
 // A service is what stands behind a host name.
 type service int
 
-// The services. RAM and STS share one wire format and so one handler.
+// The services. RAM, STS and KMS share one wire format and so one handler.
 const (
 	serviceNone service = iota
 	serviceOSS
@@ -47,7 +48,7 @@ func isAddress(host string) bool {
 
 // routeByHost knows the public host names and their -internal twins:
 //
-//	ram.  sts.  sts.<region>.  <uid>.mns.<region>.  oss-<region>.  <bucket>.oss-<region>.
+//	ram.  sts.  sts.<region>.  kms.<region>.  <uid>.mns.<region>.  oss-<region>.  <bucket>.oss-<region>.
 func routeByHost(host string) service {
 	name, ok := strings.CutSuffix(host, cloudDomain)
 	if !ok {
@@ -57,12 +58,12 @@ func routeByHost(host string) service {
 	switch {
 	case name == "ram" || name == "sts":
 		return serviceRPC
-	case len(parts) == 2 && (parts[0] == "sts" || parts[0] == "sts-vpc"):
+	case strings.HasPrefix(parts[len(parts)-1], "oss-") && len(parts) <= 2:
+		return serviceOSS // a bucket may be called sts or kms
+	case len(parts) == 2 && slices.Contains([]string{"sts", "sts-vpc", "kms", "kms-vpc"}, parts[0]):
 		return serviceRPC
 	case len(parts) == 3 && parts[1] == "mns":
 		return serviceMNS
-	case strings.HasPrefix(parts[len(parts)-1], "oss-") && len(parts) <= 2:
-		return serviceOSS
 	}
 	return serviceNone
 }

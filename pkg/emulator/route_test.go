@@ -25,7 +25,10 @@ func TestTheHostNamesTheService(t *testing.T) {
 		"journal.oss-us-east-1-internal.aliyuncs.com:80":         serviceOSS,
 		"ram.oss-us-east-1.aliyuncs.com":                         serviceOSS, // a bucket may have any name
 		"a.journal.oss-us-east-1.aliyuncs.com":                   serviceNone,
-		"kms.cn-hangzhou.aliyuncs.com":                           serviceNone,
+		"kms.cn-hangzhou.aliyuncs.com":                           serviceRPC,
+		"kms-vpc.cn-hangzhou.aliyuncs.com":                       serviceRPC,
+		"kms.aliyuncs.com":                                       serviceNone, // it has no endpoint for all regions
+		"kms.oss-cn-hangzhou.aliyuncs.com":                       serviceOSS,
 		"aliyuncs.com":                                           serviceNone,
 		"ram.aliyuncs.com.example.org":                           serviceNone,
 		"example.org":                                            serviceNone,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/replidesk/replidesk/pkg/emulator/answer"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
@@ -15,26 +16,43 @@ func bad(code, message string) *world.Error {
 }
 
 // missingParameter is the refusal for a common parameter; those of an action are
-// refused as Missing<Name>.
+// refused as Missing<Name> by RAM and STS.
 func missingParameter(name string) *world.Error {
 	return bad("MissingParameter", "The input parameter \""+name+"\" that is mandatory for processing this request is not supplied.")
 }
 
-// refuse words a refusal. All fields are strings: clients fail on anything else.
-func refuse(e *world.Error, requestID string, c *answer.Call) answer.Answer {
+// missingKMS is the refusal of KMS for a missing parameter of an action.
+func missingKMS(parameter string) *world.Error {
+	return bad("MissingParameter", "The parameter \""+parameter+"\" is needed but not provided.")
+}
+
+// refuseFor returns what words the refusals of a service.
+func refuseFor(service string) func(*world.Error, string, *answer.Call) answer.Answer {
+	return func(e *world.Error, requestID string, c *answer.Call) answer.Answer {
+		return refuse(service, e, requestID, c)
+	}
+}
+
+// refuse words a refusal. The fields that clients read are strings: they fail on
+// anything else. KMS adds the status as a number, which they overlook.
+func refuse(service string, e *world.Error, requestID string, c *answer.Call) answer.Answer {
+	status := e.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	product := strings.ToUpper(service[:1]) + service[1:]
 	body := map[string]any{
 		"RequestId": requestID,
 		"HostId":    c.Request.Host,
 		"Code":      e.Code,
 		"Message":   e.Message,
-		"Recommend": "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(e.Code) + "&product=Ram&requestId=" + requestID,
+		"Recommend": "https://api.aliyun.com/troubleshoot?q=" + url.QueryEscape(e.Code) + "&product=" + product + "&requestId=" + requestID,
+	}
+	if service == "kms" {
+		body["HttpStatus"] = status
 	}
 	if len(e.Fields) > 0 {
 		body["AccessDeniedDetail"] = e.Fields
-	}
-	status := e.Status
-	if status == 0 {
-		status = http.StatusBadRequest
 	}
 	a, err := answerJSON(status, requestID, body)
 	if err != nil {

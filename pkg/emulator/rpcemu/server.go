@@ -1,6 +1,6 @@
-// Package rpcemu answers for RAM and STS in the RPC wire format of Alibaba Cloud:
-// one path, parameters in the query or the form, signature version 1.0. It knows
-// wire formats only; roles, policies and keys live in the world.
+// Package rpcemu answers for RAM, STS and KMS in the RPC wire format of Alibaba
+// Cloud: one path, parameters in the query or the form, signature version 1.0. It
+// knows wire formats only; roles, policies and keys live in the world.
 //
 // What the real services have and this package refuses: XML answers, the newer
 // ACS3 signatures, users and groups. TLS is not demanded.
@@ -17,33 +17,54 @@ import (
 	"github.com/replidesk/replidesk/pkg/emulator/world"
 )
 
-// The versions of the two services; with the action they say what is called.
-const (
-	versionRAM = "2015-05-01"
-	versionSTS = "2015-04-01"
-)
+// An api is one of the services, with what differs between them.
+type api struct {
+	answer.Service
+	version string // with the action it says what is called
+	hosts   []string
+	actions map[string]action
+	missing func(parameter string) *world.Error // of an action
+	limited bool                                // counts towards the rate of RAM
+}
 
-// New returns the handler of RAM and STS. A host that begins with "ram." or "sts."
-// answers for that service only, any other host for both.
+// New returns the handler of RAM, STS and KMS. A host that begins with the name of
+// one of them answers for that service only, any other host for all.
 func New(w *world.World) http.Handler {
-	s := &server{world: w, actions: map[string]action{}, nonces: newNonces()}
-	for _, a := range ramActions() {
-		s.actions[versionRAM+"/"+a.name] = a
+	user := &world.Error{Status: 400, Code: "Throttling.User", Message: "Request was denied due to user flow control."}
+	missing := func(name string) *world.Error { return bad("Missing"+name, name+" is mandatory for this action.") }
+	s := &server{world: w, nonces: newNonces()}
+	s.apis = []*api{
+		{
+			Service: answer.Service{Name: "ram", Throttle: user}, version: "2015-05-01", hosts: []string{"ram"},
+			actions: byName(ramActions()), missing: missing, limited: true,
+		},
+		{
+			Service: answer.Service{Name: "sts", Throttle: user}, version: "2015-04-01", hosts: []string{"sts", "sts-vpc"},
+			actions: byName(stsActions()), missing: missing, limited: true,
+		},
+		{
+			Service: answer.Service{Name: "kms", Throttle: bad("Throttling", "Request was denied due to request throttling.")},
+			version: "2016-01-20", hosts: []string{"kms", "kms-vpc"}, actions: byName(kmsActions()), missing: missingKMS,
+		},
 	}
-	for _, a := range stsActions() {
-		s.actions[versionSTS+"/"+a.name] = a
+	for _, a := range s.apis {
+		a.World, a.Refuse = w, refuseFor(a.Name)
 	}
-	throttle := &world.Error{Status: 400, Code: "Throttling.User", Message: "Request was denied due to user flow control."}
-	s.ram = answer.Service{Name: "ram", World: w, Throttle: throttle, Refuse: refuse}
-	s.sts = answer.Service{Name: "sts", World: w, Throttle: throttle, Refuse: refuse}
 	return s
 }
 
+func byName(actions []action) map[string]action {
+	m := map[string]action{}
+	for _, a := range actions {
+		m[a.name] = a
+	}
+	return m
+}
+
 type server struct {
-	world    *world.World
-	actions  map[string]action // by version/name
-	nonces   *nonces
-	ram, sts answer.Service
+	world  *world.World
+	apis   []*api
+	nonces *nonces
 }
 
 // An action is one operation of a service.
@@ -87,10 +108,17 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		world:  s.world,
 		params: params,
 	}
-	service := s.serviceOf(r, params["Version"])
-	a, known := s.actions[params["Version"]+"/"+params["Action"]]
+	service, host := s.serviceOf(r, params["Version"])
+	if host != "" {
+		c.Region = host
+	}
+	a, known := service.actions[params["Action"]]
+	known = known && params["Version"] == service.version
 	if refused == nil {
-		refused = checkCall(service.Name, params, known)
+		refused = service.check(params, known)
+	}
+	if refused == nil && service.Name == "kms" && c.Region == "" {
+		refused = missingParameter("RegionId") // neither it nor the host says where the keys are
 	}
 	if known {
 		c.Write = a.write
@@ -106,22 +134,26 @@ func (s *server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		if refused != nil {
 			return answer.Answer{}, refused
 		}
-		return s.run(c, a)
+		return service.run(c, a)
 	})
 }
 
-// serviceOf tells which of the two services a request is for: the host knows
-// best, then the version.
-func (s *server) serviceOf(r *http.Request, version string) answer.Service {
-	switch first, _, _ := strings.Cut(r.Host, "."); {
-	case first == "sts" || first == "sts-vpc":
-		return s.sts
-	case first == "ram":
-		return s.ram
-	case version == versionSTS:
-		return s.sts
+// serviceOf tells which of the services a request is for: the host knows best, then
+// the version. region is the one that the host names; "" when it names none.
+func (s *server) serviceOf(r *http.Request, version string) (a *api, region string) {
+	first, rest, _ := strings.Cut(r.Host, ".")
+	for _, a := range s.apis {
+		if slices.Contains(a.hosts, strings.ToLower(first)) {
+			region, _, _ = strings.Cut(strings.TrimPrefix(rest, "aliyuncs"), ".")
+			return a, region
+		}
 	}
-	return s.ram
+	for _, a := range s.apis {
+		if a.version == version {
+			return a, ""
+		}
+	}
+	return s.apis[0], ""
 }
 
 // resourceName makes the name for the log of the parameter that holds it.
@@ -129,22 +161,25 @@ func resourceName(param, value string) string {
 	switch param {
 	case "RoleArn":
 		_, value, _ = strings.Cut(value, ":role/")
+	case "KeyId": // the id of an ARN
+		if _, id, isARN := strings.Cut(value, ":key/"); isARN {
+			value = id
+		}
 	case "ResourceNames": // ["a","b"] becomes a,b
 		value = strings.NewReplacer("[", "", "]", "", `"`, "", " ", "").Replace(value)
 	}
 	return value
 }
 
-// checkCall refuses what can be told without knowing the caller.
-func checkCall(service string, params map[string]string, known bool) *world.Error {
+// check refuses what can be told without knowing the caller.
+func (s *api) check(params map[string]string, known bool) *world.Error {
 	for _, name := range []string{"Action", "Version"} {
 		if params[name] == "" {
 			return missingParameter(name)
 		}
 	}
-	want := map[string]string{"ram": versionRAM, "sts": versionSTS}[service]
 	switch {
-	case params["Version"] != want:
+	case params["Version"] != s.version:
 		return bad("InvalidVersion", "Specified parameter Version is not valid.")
 	case !known:
 		return &world.Error{Status: 404, Code: "InvalidAction.NotFound", Message: "Specified api is not found, please check your url and method."}
@@ -155,11 +190,11 @@ func checkCall(service string, params map[string]string, known bool) *world.Erro
 }
 
 // run carries out a call whose caller is known.
-func (s *server) run(c *call, a action) (answer.Answer, *world.Error) {
-	if !s.world.CountRAMCall(c.caller.Account) {
-		return answer.Answer{}, s.ram.Throttle
+func (s *api) run(c *call, a action) (answer.Answer, *world.Error) {
+	if s.limited && !c.world.CountRAMCall(c.caller.Account) {
+		return answer.Answer{}, s.Throttle
 	}
-	if e := a.checkParams(c.params); e != nil {
+	if e := s.checkParams(a, c.params); e != nil {
 		return answer.Answer{}, e
 	}
 	if a.access != nil {
@@ -178,7 +213,7 @@ func (s *server) run(c *call, a action) (answer.Answer, *world.Error) {
 
 // checkParams refuses parameters that the action does not have, and asks for those
 // that it must have.
-func (a action) checkParams(params map[string]string) *world.Error {
+func (s *api) checkParams(a action, params map[string]string) *world.Error {
 	for name := range params {
 		own := slices.ContainsFunc(a.params, func(p param) bool { return p.name == name })
 		if !own && !slices.Contains(commonParams[:], name) {
@@ -187,7 +222,7 @@ func (a action) checkParams(params map[string]string) *world.Error {
 	}
 	for _, p := range a.params {
 		if p.required && params[p.name] == "" {
-			return bad("Missing"+p.name, p.name+" is mandatory for this action.")
+			return s.missing(p.name)
 		}
 	}
 	return nil

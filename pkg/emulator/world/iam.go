@@ -43,7 +43,7 @@ func (w *World) Decide(p Principal, a Access) Decision {
 
 func (w *World) decide(p Principal, a Access, now time.Time) Decision {
 	a = a.at(now)
-	d := Decision{Identity: w.identityAllows(p, a, now), Resource: bucketPolicyAllows(a.ResourcePolicy, callerOf(p), a)}
+	d := Decision{Identity: w.identityAllows(p, a, now), Resource: resourcePolicyAllows(a.ResourcePolicy, callerOf(p), a)}
 	switch {
 	case d.Identity == ExplicitDeny || d.Resource == ExplicitDeny:
 		d.Verdict = ExplicitDeny
@@ -121,14 +121,20 @@ func (w *World) serviceRole(uid, roleName, service string, now time.Time) (*Role
 // or arn:sts ARN, see [policy.CallerOf]. No policy, or one that cannot be read,
 // allows nothing.
 func resourceAllows(policyDoc []byte, principalARN string, a Access) Verdict {
-	return bucketPolicyAllows(policyDoc, policy.CallerOf(principalARN), a)
+	return resourcePolicyAllows(policyDoc, policy.CallerOf(principalARN), a)
 }
 
-func bucketPolicyAllows(doc []byte, c policy.Caller, a Access) Verdict {
+// resourcePolicyAllows evaluates the policy on a resource: a key policy on a key, a
+// bucket policy on everything else.
+func resourcePolicyAllows(doc []byte, c policy.Caller, a Access) Verdict {
 	if doc == nil {
 		return ImplicitDeny
 	}
-	d, err := policy.Parse(policy.Bucket, doc)
+	kind := policy.Bucket
+	if strings.HasPrefix(a.Resource, "acs:kms:") {
+		kind = policy.Key
+	}
+	d, err := policy.Parse(kind, doc)
 	if err != nil {
 		return ImplicitDeny
 	}

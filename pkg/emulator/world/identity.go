@@ -114,8 +114,9 @@ type Access struct {
 	Resource string            // "acs:oss:oss-cn-hangzhou:<uid>:bucket/key", without wildcards
 	Owner    string            // UID of the account that the resource belongs to
 	Context  map[string]string // condition keys and their values, such as acs:SourceIp
-	// ResourcePolicy is the policy document on the resource (a bucket policy);
-	// nil means there is none or it does not count.
+	// ResourcePolicy is the policy document on the resource (a bucket policy, or the
+	// key policy of an acs:kms: resource); nil means there is none or it does not
+	// count.
 	ResourcePolicy []byte
 }
 

@@ -40,6 +40,7 @@ type World struct {
 	calls  []Call
 
 	repl replication
+	kms  kms
 
 	lastVersion uint64 // time of the newest version id, which must not come twice
 }
@@ -126,6 +127,7 @@ func New(opt Options) *World {
 		buckets:  map[string]*Bucket{},
 		queues:   map[string]*Queue{},
 		repl:     newReplication(),
+		kms:      newKMS(),
 		system:   systemPolicies(),
 		ramCalls: map[string][]time.Time{},
 	}
