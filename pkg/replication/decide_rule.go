@@ -110,7 +110,8 @@ func (j *Job) made(g RuleSeen) bool {
 func putRule(j *Job, spec RuleSpec, v View) Step {
 	if o := j.Last; o != nil && o.Effect == EffectPutRule && o.Trouble != nil && o.Trouble.Kind == TroubleRoleUnfit {
 		message := fmt.Sprintf("OSS cannot use role %s yet (%s, request %s)", spec.SyncRole, o.Trouble.Code, o.Trouble.RequestID)
-		early := j.Block == nil && v.Now.Sub(j.Made.Attachment) < PropagationLimit
+		// What counts is when OSS refused: a job that comes back late tries once more.
+		early := j.Block == nil && o.At.Sub(j.Made.Attachment) < PropagationLimit
 		until := o.At.Add(v.paced(roleEvery))
 		switch {
 		case early && v.Now.Before(until):

@@ -140,6 +140,9 @@ func TestARoleThatOSSDoesNotKnowYet(t *testing.T) {
 	decideAll(t, replication.PhaseRule, map[string]decision{
 		"it is given time":       {given: with(asked, bare), outcome: unfit, step: "wait 5s", reason: replication.ReasonRolePropagating, says: []string{"NoPermission", "R-1"}},
 		"it is tried again":      {given: before(5 * time.Second), step: "effect put-rule"},
+		"it comes back long after it was refused early: it is tried again before anybody is asked": {given: with(before(10*time.Minute), func(j *job, _ *world) {
+			j.Made.Attachment = noon.Add(-10*time.Minute - time.Second)
+		}), step: "effect put-rule"},
 		"a hint comes too early": {given: before(3 * time.Second), step: "wait 2s", reason: replication.ReasonRolePropagating},
 		"after five minutes it is not early any more": {given: with(asked, bare, func(j *job, _ *world) { j.Made.Attachment = noon.Add(-5 * time.Minute) }), outcome: unfit,
 			step: "next blocked", reason: replication.ReasonRoleUnusable, says: []string{replication.RoleName("CHG-2041"), "NoPermission"}, events: []string{"replidesk.request.blocked role.unusable"}},

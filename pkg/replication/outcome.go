@@ -87,7 +87,8 @@ func AfterTrouble(j *Job, t Trouble, v View) Step {
 	}
 	switch t.Kind {
 	case TroubleThrottled:
-		return hold(j, ReasonThrottled, what, v.Now.Add(min(max(t.After, 5*time.Second), longestHold)))
+		pause := min(max(v.Now.Sub(j.Since)/8, 5*time.Second), longestThrottled) // an entry each: one that lasts is asked less often
+		return hold(j, ReasonThrottled, what, v.Now.Add(min(max(t.After, pause), longestHold)))
 	case TroubleDenied:
 		return block(j, ReasonDenied, what, v)
 	case TroubleQuota:

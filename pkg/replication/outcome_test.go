@@ -34,10 +34,11 @@ func TestTroubleWithALookIsDecidedByItsKind(t *testing.T) {
 		"passing: the last of a budget": {given: failed(replication.MaxFailures - 1), trouble: passing, step: "wait 5m0s", check: failures(replication.MaxFailures)},
 		"passing: one too many": {given: failed(replication.MaxFailures), trouble: passing, step: "next failed", reason: replication.ReasonUnavailable, says: append([]string{"56 tries", "left in place: rule rule-1"}, says...),
 			events: []string{"replidesk.request.failed cloud.unavailable"}},
-		"throttled: a wait that uses up nothing": {given: failed(3), trouble: throttled(0), step: "wait 5s", reason: replication.ReasonThrottled, says: says, check: failures(3)},
-		"throttled beyond any budget":            {given: failed(replication.MaxFailures), trouble: throttled(0), step: "wait 5s"},
-		"throttled: as long as the service says": {trouble: throttled(40 * time.Second), step: "wait 40s"},
-		"throttled: but not for a year":          {trouble: throttled(8760 * time.Hour), step: "wait 1h0m0s"},
+		"throttled: a wait that uses up nothing":                               {given: failed(3), trouble: throttled(0), step: "wait 5s", reason: replication.ReasonThrottled, says: says, check: failures(3)},
+		"throttled for an hour: it asks less often, for each time is an entry": {after: time.Hour, trouble: throttled(0), step: "wait 1m0s"},
+		"throttled beyond any budget":                                          {given: failed(replication.MaxFailures), trouble: throttled(0), step: "wait 5s"},
+		"throttled: as long as the service says":                               {trouble: throttled(40 * time.Second), step: "wait 40s"},
+		"throttled: but not for a year":                                        {trouble: throttled(8760 * time.Hour), step: "wait 1h0m0s"},
 		"denied": {trouble: trouble(replication.TroubleDenied), step: "next blocked", reason: replication.ReasonDenied, says: says, events: []string{"replidesk.request.blocked function.denied"},
 			check: func(t *testing.T, j *job, _ replication.Step) {
 				require.Equal(t, replication.PhaseStarting, j.Block.Resume)

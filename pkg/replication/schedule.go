@@ -40,6 +40,8 @@ const (
 	settle         = time.Minute // a deletion that must not arrive is given at least this
 	noRuleHolds    = time.Minute // how long a look that showed no rule lets one be put
 	longestHold    = time.Hour   // of what a throttling service may ask for
+	// longestThrottled is the longest pause when a throttling service does not say.
+	longestThrottled = time.Minute
 )
 
 // Budgets.

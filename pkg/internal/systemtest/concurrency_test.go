@@ -231,7 +231,7 @@ func (d *desk) killer(seed uint64, span time.Duration) (stop func() (killed int)
 }
 
 func TestKilledInstancesLeaveNothingBehind(t *testing.T) {
-	const every = 23 // and never three times in a row, which would end the job
+	const every = 19 // and never three times in a row, which would end the job
 	for name, dies := range map[string]mishap{"before": crash, "after": crashDone} {
 		for k := range every {
 			bubble(t, fmt.Sprintf("when they die %s calls %d, %d and so on", name, k, k+every), func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestHundredsOfKillsAtRandomMoments(t *testing.T) {
 			}
 			time.Sleep(20 * time.Minute)
 			killed := stop()
-			require.Greater(t, killed, 60)
+			require.Greater(t, killed, 40)
 			ends := map[replication.Reason]int{}
 			for _, id := range ids {
 				ends[d.await(id, 12*time.Hour).Reason]++
