@@ -91,8 +91,8 @@ func (w *World) rulesOfPair(source, destination string) (rules []*Rule) {
 
 // DropElement makes OSS lose an element of every rule that is put from now on,
 // without a word: "PrefixSet", "Action", "UserTaggings", "HistoricalObjectReplication",
-// "SyncRole", "TransferType", "RTC", "SourceSelectionCriteria",
-// "EncryptionConfiguration" or "ID". The rule then works without it. It returns the
+// "SyncRole", "TransferType", "RTC", "SourceSelectionCriteria" or
+// "EncryptionConfiguration". The rule then works without it. It returns the
 // function that takes this back, and panics on any other name.
 func (w *World) DropElement(element string) (restore func()) {
 	w.enter()
