@@ -34,3 +34,14 @@ func TestAWatchThatCannotBeMarkedIsWaitedFor(t *testing.T) {
 		d.watched("CHG-1", 2*time.Hour)
 	})
 }
+
+func TestAMarkOfAWatchThatNeverBeganIsTakenAway(t *testing.T) {
+	bubble(t, "by the sweep, which has the right to it", func(t *testing.T) {
+		d := newDesk(t, setup{})
+		d.bucket("dst", away, false)
+		d.submit(d.ticket("CHG-1", "src", "dst", ""))
+		require.Equal(t, replication.ReasonSourceMissing, d.await("CHG-1", 10*time.Minute).Reason)
+		d.put(stateBucket, "watch/0/CHG-1/000000000002", "{}") // as by a worker that died before the entry
+		require.True(t, d.until(5*time.Minute, func() bool { return len(d.marks("watch")) == 0 }))
+	})
+}

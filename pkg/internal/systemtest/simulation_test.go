@@ -61,6 +61,11 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 5))
 	s := &simulation{rng: rng, dropped: map[string]bool{}, disabled: map[string]bool{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what was done:\n%s", strings.Join(s.told, "\n"))
+		}
+	})
 	s.desk = newDesk(t, setup{seed: seed, world: world.Options{
 		IdleWatermarkStands: s.chance(3), RoleUncheckedAtPut: s.chance(3), GrantCheckedAtPut: s.chance(3),
 		Delays: world.Delays{Propagation: time.Duration(5+rng.IntN(120)) * time.Second},
@@ -92,11 +97,6 @@ func (s *simulation) tell(format string, args ...any) {
 }
 
 func (s *simulation) run() {
-	s.t.Cleanup(func() {
-		if s.t.Failed() {
-			s.t.Logf("what was done:\n%s", strings.Join(s.told, "\n"))
-		}
-	})
 	for i := range s.pairs {
 		s.order(i)
 	}
