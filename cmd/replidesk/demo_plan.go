@@ -66,6 +66,11 @@ var plans = []plan{
 	},
 	{id: "CHG-1007", phase: replication.PhaseRejected, reason: replication.ReasonPrefixOverlap},
 	{id: "CHG-1008", phase: replication.PhaseRejected, reason: replication.ReasonSourceMissing},
+	{
+		id: "CHG-1009", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-shanghai", "order-journal"}, dest: place{"cn-shanghai", "order-journal-backup"},
+		prefixes: []string{"orders/"}, historical: true, versioned: true, within: 30, aside: 5, fresh: 12,
+	},
 }
 
 // slowCopy is what each copy of the slow pair takes more: its backfill then lasts

@@ -28,13 +28,13 @@ type summary struct {
 }
 
 type ticketSummary struct {
-	ID       string             `json:"id"`
-	Phase    replication.Phase  `json:"phase"`
-	Reason   replication.Reason `json:"reason"`
-	Topology string             `json:"topology"` // "CRR" or "SRR"
-	Accounts string             `json:"accounts"` // "same" or "cross"
-	RuleID   string             `json:"ruleId,omitempty"`
-	Seconds  struct {           // since the ticket was sent
+	ID       string               `json:"id"`
+	Phase    replication.Phase    `json:"phase"`
+	Reason   replication.Reason   `json:"reason"`
+	Topology replication.Topology `json:"topology"`
+	Accounts string               `json:"accounts"` // "same" or "cross"
+	RuleID   string               `json:"ruleId,omitempty"`
+	Seconds  struct {             // since the ticket was sent
 		ToRule     *float64 `json:"toRule,omitempty"`     // until the rule was seen in force
 		ToVerified *float64 `json:"toVerified,omitempty"` // until it was proven
 	} `json:"seconds"`
@@ -150,10 +150,7 @@ func (d *demo) summary() summary {
 
 func (t *demoTicket) summary() ticketSummary {
 	r, _ := replication.Parse(t.file.body) // of a refused ticket, what could be read
-	s := ticketSummary{ID: t.id, Topology: "CRR", Accounts: "same"}
-	if r.Source.Region == r.Destination.Region {
-		s.Topology = "SRR"
-	}
+	s := ticketSummary{ID: t.id, Topology: r.Topology(), Accounts: "same"}
 	if r.Source.Account != r.Destination.Account {
 		s.Accounts = "cross"
 	}

@@ -193,6 +193,7 @@ func TestEveryOptionOfATicketComesBackAsItWasPut(t *testing.T) {
 	yes := true
 	for name, change := range map[string]func(*replication.Request){
 		"with everything":         func(r *replication.Request) { r.RTC, r.ReplicateDeletes, r.Historical.Replicate = true, true, &yes },
+		"within one region":       func(r *replication.Request) { r.Destination.Region = r.Source.Region },
 		"the whole bucket":        func(r *replication.Request) { r.Objects.Prefixes = nil },
 		"prefixes of odd letters": func(r *replication.Request) { r.Objects.Prefixes = []string{"a & b/", "<ü>/"} },
 		"over the accelerated link": func(r *replication.Request) {

@@ -26,7 +26,10 @@ func decidePreflight(j *Job, v View) Step {
 		return reject(j, reason, message, v)
 	}
 	j.Versioned = v.Seen.Source.Versioning == "Enabled"
-	l := LookLocations | LookRules
+	l, between := LookRules, r.Topology() == TopologyCRR
+	if between { // where a region leads to says nothing of the region itself [fact 15]
+		l |= LookLocations
+	}
 	overwrites := *r.Historical.Replicate && !j.Versioned && !r.Historical.AcceptOverwrite
 	if overwrites {
 		l |= LookDestinationEmpty
@@ -34,8 +37,10 @@ func decidePreflight(j *Job, v View) Step {
 	if !v.Seen.Has(l) {
 		return Step{Look: l}
 	}
-	if reason, message := unfitRegions(r, *v.Seen.Locations); reason != "" {
-		return reject(j, reason, message, v)
+	if between {
+		if reason, message := unfitRegions(r, *v.Seen.Locations); reason != "" {
+			return reject(j, reason, message, v)
+		}
 	}
 	if overwrites && !*v.Seen.DestinationEmpty {
 		return reject(j, ReasonOverwrite, fmt.Sprintf("%s holds objects in the scope and keeps no versions", r.Destination.Bucket), v)

@@ -76,6 +76,25 @@ func TestPreflightAsksOnlyForWhatItNeeds(t *testing.T) {
 	require.Equal(t, replication.LookSource|replication.LookDestination, d.looks, "an unfit bucket ends it before the rest is read")
 }
 
+func TestPreflightOfAPairWithinOneRegionAsksForNoOther(t *testing.T) {
+	within := func(r *replication.Request) { r.Destination.Region = r.Source.Region }
+	r := request()
+	within(&r)
+	w := healthy(r)
+	w.Rules = &replication.RulesSeen{}
+	d := decide(t, at(replication.PhasePreflight, r), w, noon)
+	require.Equal(t, replication.LookSource|replication.LookDestination|replication.LookRules, d.looks)
+	decideAll(t, replication.PhasePreflight, map[string]decision{
+		"a list of regions without its own does not matter": {ask: within, given: with(bare, func(_ *job, w *world) { w.Locations.Regions = nil }), step: "effect claim-pair"},
+		"a destination that lies elsewhere is refused": {ask: within, given: with(bare, func(_ *job, w *world) { w.Destination.Region = "cn-shanghai" }),
+			step: "next rejected", reason: replication.ReasonDestinationRegion, says: []string{"lies in cn-shanghai, not in cn-hangzhou"},
+			events: []string{"replidesk.request.rejected destination.region-differs"}},
+		"history over objects is refused as between regions": {ask: func(r *replication.Request) { within(r); r.Historical.Replicate = ptr(true) },
+			given: with(bare, func(_ *job, w *world) { w.DestinationEmpty = ptr(false) }), step: "next rejected", reason: replication.ReasonOverwrite,
+			events: []string{"replidesk.request.rejected historical.would-overwrite"}},
+	})
+}
+
 func TestPreflightRejects(t *testing.T) {
 	rejected := func(reason replication.Reason, given func(*job, *world), says ...string) decision {
 		return decision{given: with(bare, given), step: "next rejected", reason: reason, says: says, events: []string{"replidesk.request.rejected " + string(reason)},

@@ -31,16 +31,32 @@ type Event struct {
 	Reason  Reason          `json:"reason"`
 	Message string          `json:"message"`
 	Remedy  string          `json:"remedy,omitempty"`
-	Detail  json.RawMessage `json:"detail,omitempty"` // evidence, problems or figures; nil means none
+	Detail  json.RawMessage `json:"detail,omitempty"` // pair, evidence, problems or figures; nil means none
+}
+
+// A PairDetail is what the result of an accepted ticket says of its pair. That of a
+// verified one says it beside the evidence.
+type PairDetail struct {
+	Topology Topology `json:"topology"`
+}
+
+type verifiedDetail struct {
+	PairDetail
+	*Evidence
 }
 
 // emit puts a result into the outbox.
 func (j *Job) emit(t EventType, r Reason, message string, now time.Time) {
 	e := Event{Type: t, At: now, Job: j.ID, Phase: j.Phase, Reason: r, Message: message, Remedy: r.Remedy()}
-	if t == EventVerified && j.Evidence != nil {
-		if b, err := json.Marshal(j.Evidence); err == nil {
-			e.Detail = b
-		}
+	var detail any
+	switch {
+	case t == EventAccepted:
+		detail = PairDetail{j.Request.Topology()}
+	case t == EventVerified && j.Evidence != nil:
+		detail = verifiedDetail{PairDetail{j.Request.Topology()}, j.Evidence}
+	}
+	if b, err := json.Marshal(detail); err == nil && detail != nil {
+		e.Detail = b
 	}
 	j.Outbox = append(j.Outbox, e)
 }

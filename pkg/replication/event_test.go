@@ -26,6 +26,20 @@ func TestAResultIsACloudEvent(t *testing.T) {
 	 "data":{"ticket":"x","reason":"watch.lag","message":"m"}}`, string(b), "what there is not is left out")
 }
 
+func TestResultsSayTheTopology(t *testing.T) {
+	for region, want := range map[string]string{"cn-hangzhou": `{"topology":"SRR"}`, "cn-shanghai": `{"topology":"CRR"}`} {
+		r := request()
+		r.Destination.Region = region
+		j := replication.NewJob(r, noon)
+		require.JSONEq(t, want, string(j.Outbox[0].Detail), "the accepted ticket")
+		j = at(replication.PhaseVerifying, r)
+		j.Evidence = &replication.Evidence{By: "canary", At: noon, CRC64: "7"}
+		d := decide(t, j, healthy(r), noon)
+		require.Equal(t, replication.EventVerified, d.job.Outbox[0].Type)
+		require.JSONEq(t, `{"topology":"`+string(r.Topology())+`","by":"canary","at":"2000-01-01T12:00:00Z","crc64":"7"}`, string(d.job.Outbox[0].Detail))
+	}
+}
+
 func TestSequencesSortAsText(t *testing.T) {
 	sequence := func(rev uint64) string {
 		b, err := replication.Event{Rev: rev}.CloudEvent("s")

@@ -43,6 +43,9 @@ func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
 		}
 		return s
 	}
+	near := func(option string) string {
+		return strings.Replace(strings.Replace(good, "cn-shanghai", "cn-hangzhou", 1), `"historical"`, option+`,"historical"`, 1)
+	}
 	prefixes := func(n int) string {
 		var s []string
 		for i := range n {
@@ -86,7 +89,8 @@ func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
 		"a region in its location form":            {with(`"cn-hangzhou"`, `"oss-cn-hangzhou"`), replication.ReasonInvalid, "source.region"},
 		"a bucket name that cannot be":             {with("src-bucket", "Src_Bucket"), replication.ReasonInvalid, "source.bucket"},
 		"an account that the desk does not serve":  {strings.ReplaceAll(good, "1000000000000001", "2000000000000002"), replication.ReasonAccountUnknown, "source.account"},
-		"a pair within one region":                 {with("cn-shanghai", "cn-hangzhou"), replication.ReasonNotSupported, "destination.region"},
+		"acceleration within one region":           {near(`"transferAcceleration":true`), replication.ReasonAccelerationWithinRegion, "transferAcceleration"},
+		"time control within one region":           {near(`"rtc":true`), replication.ReasonRTCWithinRegion, "rtc"},
 		"a due date without a backfill":            {with(`"replicate":true`, `"replicate":false,"dueBy":"2030-01-01T00:00:00Z"`), replication.ReasonInvalid, "historical.dueBy"},
 		"a due date that is no date":               {with(`"replicate":true`, `"replicate":true,"dueBy":"soon"`), replication.ReasonMalformed, ""},
 		"a lag limit of nothing":                   {with(`"historical"`, `"limits":{"maxLag":"0s"},"historical"`), replication.ReasonInvalid, "limits.maxLag"},
@@ -112,6 +116,19 @@ func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
 			require.NotEmpty(t, p[0].Remedy)
 		})
 	}
+}
+
+func TestTheRegionsDecideTheTopology(t *testing.T) {
+	r, _ := replication.Parse([]byte(good))
+	require.Equal(t, replication.TopologyCRR, r.Topology())
+	within := strings.Replace(good, "cn-shanghai", "cn-hangzhou", 1)
+	require.Empty(t, problemsOf(within), "a pair within one region is as good")
+	r, _ = replication.Parse([]byte(within))
+	require.Equal(t, replication.TopologySRR, r.Topology())
+	require.Equal(t, "oss-cn-hangzhou", replication.RuleFor(r).Destination.Location())
+	require.Equal(t, "internal", replication.RuleFor(r).Transfer)
+	p := problemsOf(strings.Replace(within, `"historical"`, `"rtc":true,"transferAcceleration":true,"historical"`, 1))
+	require.Len(t, p, 2, "both options that lead to other regions are named")
 }
 
 func TestAllProblemsOfMeaningAreNamedAtOnce(t *testing.T) {

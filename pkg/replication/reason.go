@@ -24,6 +24,9 @@ const (
 	ReasonReserved          Reason = "pair.reserved"
 	ReasonSameBucket        Reason = "pair.same-bucket"
 	ReasonAccountUnknown    Reason = "account.unknown"
+
+	ReasonAccelerationWithinRegion Reason = "transfer.within-region"
+	ReasonRTCWithinRegion          Reason = "rtc.within-region"
 )
 
 // Refused after a look at the cloud: nothing was made.

@@ -144,6 +144,24 @@ func (r Request) MaxLag() time.Duration {
 	return r.Limits.MaxLag.Std()
 }
 
+// A Topology says whether a pair crosses the border of a region. There is no call of
+// its own for either: the two regions decide.
+type Topology string
+
+// The topologies.
+const (
+	TopologyCRR Topology = "CRR" // cross-region replication
+	TopologySRR Topology = "SRR" // same-region replication
+)
+
+// Topology follows from the regions of the two ends.
+func (r Request) Topology() Topology {
+	if r.Source.Region == r.Destination.Region {
+		return TopologySRR
+	}
+	return TopologyCRR
+}
+
 // Pair names the pair of buckets, the key of its owner's log. Bucket names are
 // global and hold no "~".
 func (r Request) Pair() string { return r.Source.Bucket + "~" + r.Destination.Bucket }

@@ -49,6 +49,7 @@ func Validate(r Request, d Desk) Problems {
 	validateEnds(&p, r, d)
 	validatePrefixes(&p, r, d)
 	validateRoom(&p, r)
+	validateTopology(&p, r)
 	validateOptions(&p, r)
 	return p
 }
@@ -73,9 +74,6 @@ func validateEnds(p *Problems, r Request, d Desk) {
 	}
 	if r.Source.Bucket == r.Destination.Bucket {
 		p.add(ReasonSameBucket, "destination.bucket", "source and destination are the same bucket")
-	}
-	if r.Source.Region == r.Destination.Region && r.Source.Region != "" {
-		p.add(ReasonNotSupported, "destination.region", "replication within one region is not supported yet")
 	}
 	if r.Source.Account != r.Destination.Account {
 		p.add(ReasonNotSupported, "destination.account", "replication to another account is not supported yet")
@@ -127,6 +125,19 @@ func validateRoom(p *Problems, r Request) {
 	if r.Verify.Canary && ValidID(r.ID) && len(r.Objects.Prefixes) > 0 && len(CanaryKey(r)) > maxKeyBytes {
 		p.add(ReasonPrefixInvalid, "objects.prefixes", fmt.Sprintf("every prefix is too long for a canary below it: its key would have %d bytes, OSS takes %d; set verify.canary to false to do without",
 			len(CanaryKey(r)), maxKeyBytes))
+	}
+}
+
+// validateTopology refuses what exists between regions only. [fact 42]
+func validateTopology(p *Problems, r Request) {
+	if r.Topology() != TopologySRR || r.Source.Region == "" {
+		return
+	}
+	if r.TransferAcceleration {
+		p.add(ReasonAccelerationWithinRegion, "transferAcceleration", fmt.Sprintf("both buckets are to lie in %s, and the accelerated link leads to another region", r.Source.Region))
+	}
+	if r.RTC {
+		p.add(ReasonRTCWithinRegion, "rtc", fmt.Sprintf("both buckets are to lie in %s, and replication time control is for replication to another region", r.Source.Region))
 	}
 }
 

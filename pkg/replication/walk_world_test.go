@@ -74,6 +74,9 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 	c.r.ReplicateDeletes, c.r.RTC, c.r.Verify.Canary = c.odds(0.5), c.odds(0.2), c.odds(0.85)
 	c.versioned, c.hidesRole, c.namesRule, c.idle, c.slowStart = c.odds(0.5), c.odds(0.3), c.odds(0.8), c.odds(0.2), c.odds(0.1)
 	c.storesOther = c.odds(0.1)
+	if !c.r.RTC && c.odds(0.3) {
+		c.r.Destination.Region = c.r.Source.Region
+	}
 	c.r.Objects.Prefixes = [][]string{nil, {"image/", "video"}, {"."}}[rng.IntN(3)]
 	c.bad = []float64{0, 0.02, 0.1, 0.4}[rng.IntN(4)]
 	c.meddleAt(0.1, func(c *cloud) { c.disabled = c.open(); c.closeRule() })

@@ -195,6 +195,49 @@ func TestTransferAcceleration(t *testing.T) {
 	}
 }
 
+func TestReplicationWithinOneRegion(t *testing.T) {
+	for name, versioned := range map[string]bool{"with versions": true, "without versions": false} {
+		bubble(t, name, func(t *testing.T) {
+			d := newDesk(t, setup{})
+			d.bucket("src", home, versioned)
+			d.bucket("dst", home, versioned)
+			d.put("src", "image/old", "old")
+			d.submit(d.ticketTo("CHG-1", "src", "dst", home, scope+`,"replicateDeletes":true`))
+			j := d.watched("CHG-1", time.Hour)
+			require.Equal(t, replication.ReasonVerified, j.Reason)
+			for _, r := range []replication.Reason{replication.ReasonAccepted, replication.ReasonVerified} {
+				require.Contains(t, string(d.awaitEvent("CHG-1", r, time.Minute).Data.Detail), `"topology":"SRR"`)
+			}
+			d.put("src", "image/new", "new")
+			time.Sleep(20 * time.Minute)
+			require.Equal(t, []string{"image/new", "image/old"}, d.keys("dst"))
+			_, e := d.world.DeleteObject("src", "image/old", "")
+			require.Nil(t, e)
+			time.Sleep(10 * time.Minute)
+			require.Equal(t, []string{"image/new"}, d.keys("dst"))
+			rules, e := d.world.Replication("src", false)
+			require.Nil(t, e)
+			require.Equal(t, "oss-"+home, rules[0].Location)
+			require.Zero(t, rules[0].RTC)
+			require.Equal(t, "internal", rules[0].TransferType)
+			require.Zero(t, d.calls("GetBucketReplicationLocation"), "nothing depends on where else the region leads")
+		})
+	}
+	bubble(t, "is watched as between regions", func(t *testing.T) {
+		d := newDesk(t, setup{})
+		d.bucket("src", home, false)
+		d.bucket("dst", home, false)
+		d.submit(d.ticketTo("CHG-1", "src", "dst", home, scope+`,"limits":{"maxLag":"10m"}`))
+		d.watched("CHG-1", time.Hour)
+		d.world.PausePair("src", "dst", true)
+		d.put("src", "image/late", "late")
+		d.awaitEvent("CHG-1", replication.ReasonLag, time.Hour)
+		d.world.PausePair("src", "dst", false)
+		d.awaitEvent("CHG-1", replication.ReasonRecovered, time.Hour)
+		require.NotNil(t, d.object("dst", "image/late"))
+	})
+}
+
 func TestTheCanaryCanBeDeclined(t *testing.T) {
 	const declined = scope + `,"verify":{"canary":false}`
 	bubble(t, "then the evidence is the watermark, and says so", func(t *testing.T) {

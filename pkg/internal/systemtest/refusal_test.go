@@ -66,6 +66,12 @@ func badTickets() map[string]bad {
 			d.bucket("src", home, false)
 			require.Nil(d.t, d.world.PutBucket(world.NewBucket{Name: "dst", Owner: d.other, Region: away}))
 		}, func(d *desk) string { return d.ticket("CHG-1", "src", "dst", "") }, replication.ReasonDestinationNotOurs, "CHG-1", true},
+		"one for the accelerated link within a region": {func(d *desk) { d.bucket("src", home, false); d.bucket("dst", home, false) },
+			func(d *desk) string {
+				return d.ticketTo("CHG-1", "src", "dst", home, scope+`,"transferAcceleration":true`)
+			}, replication.ReasonAccelerationWithinRegion, "CHG-1", false},
+		"one for replication time control within a region": {func(d *desk) { d.bucket("src", home, false); d.bucket("dst", home, false) },
+			func(d *desk) string { return d.ticketTo("CHG-1", "src", "dst", home, scope+`,"rtc":true`) }, replication.ReasonRTCWithinRegion, "CHG-1", false},
 		"one for a destination in another region": {func(d *desk) { d.bucket("src", home, false); d.bucket("dst", "us-west-1", false) },
 			func(d *desk) string { return d.ticket("CHG-1", "src", "dst", "") }, replication.ReasonDestinationRegion, "CHG-1", true},
 	}
