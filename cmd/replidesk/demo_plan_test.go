@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,7 +18,6 @@ func exampleTickets(t *testing.T) map[string]replication.Request {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(examples, "*.json"))
 	require.NoError(t, err)
-	root := ticketSchema(t)
 	all := map[string]replication.Request{}
 	for _, file := range files {
 		body, err := os.ReadFile(file)
@@ -28,9 +26,6 @@ func exampleTickets(t *testing.T) map[string]replication.Request {
 			return map[string]string{"LOCAL_ACCOUNT_A_UID": "1234567890123456", dueByVariable: dueBy(time.Now())}[name]
 		})
 		require.NoError(t, err, file)
-		var v any
-		require.NoError(t, json.Unmarshal(body, &v))
-		require.NoError(t, root.check(root, v, file))
 		r, problems := replication.Parse(body)
 		require.Empty(t, problems, file)
 		all[r.ID] = r
