@@ -35,6 +35,7 @@ var commands = map[string]func(ctx context.Context, a *app, args []string) error
 	"status":  runStatus,
 	"watch":   runWatch,
 	"history": runHistory,
+	"explain": runExplain,
 	"reasons": runReasons,
 	"schema":  runSchema,
 }

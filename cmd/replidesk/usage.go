@@ -7,6 +7,7 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
   replidesk submit FILE... | -       send tickets; - is standard input
   replidesk watch ID...              follow tickets until they are at rest
   replidesk status [ID...]           where tickets are; without ids, all that are open or watched
+  replidesk explain ID               where a ticket is, why, what it waits for, who has to act, what it has made
   replidesk history ID               every entry of a ticket's journal
   replidesk reasons [CODE...]        what the reason codes mean, and what to do
   replidesk schema                   the JSON Schema of a ticket
@@ -24,7 +25,7 @@ Every command but run and local takes
                     REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
                     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
                     In tickets, submit fills in ${LOCAL_...} from it, and nothing else.
-submit, status, watch, history and reasons take
+submit, status, watch, explain, history and reasons take
   --json            print JSON, for programs
 
 local, run

@@ -1,0 +1,259 @@
+package replication
+
+import (
+	"fmt"
+	"time"
+)
+
+// An Explanation says of one job, for a person who has never seen it, where it is,
+// why, what it waits for and who has to do what. Everything in it follows from the
+// saved job; nothing is looked at.
+type Explanation struct {
+	Ticket      string `json:"ticket"`
+	Source      End    `json:"source"`
+	Destination End    `json:"destination"`
+
+	Phase         Phase     `json:"phase"`
+	PhaseMeaning  string    `json:"phaseMeaning"`
+	Since         time.Time `json:"since"`
+	Seconds       int64     `json:"seconds"` // in the phase so far
+	AtRest        bool      `json:"atRest"`
+	Reason        Reason    `json:"reason"`
+	ReasonMeaning string    `json:"reasonMeaning,omitempty"`
+	Message       string    `json:"message,omitempty"`
+
+	// Waiting is nil when nothing is waited for.
+	Waiting *Waiting `json:"waiting,omitempty"`
+	Who     string   `json:"who"`              // who has to act; "nobody" when nobody has to
+	Remedy  string   `json:"remedy,omitempty"` // what they do; "" when there is nothing to do
+
+	Made     []Thing   `json:"made"` // what the job has made and not taken away
+	Evidence *Evidence `json:"evidence,omitempty"`
+	Ahead    []Ahead   `json:"ahead"` // the phases to come when nothing goes wrong
+	// Told is the newest result; nil: none yet.
+	Told *Told    `json:"told,omitempty"`
+	More []string `json:"more"` // commands that show more
+}
+
+// Waiting is what a job waits for. A zero time means that there is none.
+type Waiting struct {
+	For     string    `json:"for"`
+	Next    time.Time `json:"next,omitzero"`    // when the job looks again by itself
+	CheckBy time.Time `json:"checkBy,omitzero"` // after this the sweep wakes it
+	GivenUp time.Time `json:"givenUp,omitzero"` // when the job stops waiting and ends
+	Worker  string    `json:"worker,omitempty"` // who carries out an effect just now
+	// Overdue: nobody has come although somebody should have; the sweep will.
+	Overdue bool `json:"overdue,omitempty"`
+}
+
+// A Thing is something that a job has made or claimed.
+type Thing struct {
+	What string    `json:"what"`
+	Name string    `json:"name"`
+	At   time.Time `json:"at,omitzero"` // zero: not known
+	// Unsure: it may be there; only a look can tell.
+	Unsure bool `json:"unsure,omitempty"`
+}
+
+// Ahead is a phase to come.
+type Ahead struct {
+	Phase   Phase  `json:"phase"`
+	Meaning string `json:"meaning"`
+}
+
+// Told is a result and whether it has left.
+type Told struct {
+	ID     string    `json:"id"`
+	Type   EventType `json:"type"`
+	Reason Reason    `json:"reason"`
+	At     time.Time `json:"at"`
+	Sent   bool      `json:"sent"` // false: it is still in the outbox and is sent again
+}
+
+// Explain words what is saved of j for a person. now is the time of the journal's store.
+func Explain(j *Job, now time.Time) Explanation {
+	e := Explanation{
+		Ticket: j.ID, Source: j.Request.Source, Destination: j.Request.Destination,
+		Phase: j.Phase, PhaseMeaning: Row(j.Phase).Meaning, Since: j.Since, Seconds: int64(max(now.Sub(j.Since), 0).Seconds()),
+		AtRest: j.AtRest(), Reason: j.Reason, ReasonMeaning: j.Reason.Meaning(), Message: j.Message,
+		Waiting: j.waiting(now), Made: j.things(), Evidence: j.Evidence, Ahead: j.ahead(),
+		More: []string{"replidesk history " + j.ID + " --verify"},
+	}
+	e.Who, e.Remedy = j.actor()
+	if l := j.LastEvent; l != nil {
+		e.Told = &Told{ID: l.ID, Type: l.Type, Reason: l.Reason, At: l.At, Sent: true}
+		for _, o := range j.Outbox {
+			e.Told.Sent = e.Told.Sent && o.ID != l.ID
+		}
+	}
+	if e.Reason != "" {
+		e.More = append(e.More, "replidesk reasons "+string(e.Reason))
+	}
+	if !e.AtRest {
+		e.More = append(e.More, "replidesk watch "+j.ID)
+	}
+	return e
+}
+
+// waiting returns what a job waits for, or nil at rest.
+func (j *Job) waiting(now time.Time) *Waiting {
+	if j.AtRest() {
+		return nil
+	}
+	w := &Waiting{For: j.Message, Next: j.Due, CheckBy: j.CheckBy, GivenUp: j.givenUp(), Overdue: !j.CheckBy.IsZero() && now.After(j.CheckBy)}
+	switch i := j.Intent; {
+	case i != nil && j.Claimed(now):
+		w.For, w.Worker, w.GivenUp = fmt.Sprintf("the outcome of %s", i.Effect.Kind), i.Worker, time.Time{}
+	case i != nil:
+		w.For = fmt.Sprintf("another worker to take over: %s began %s and gave no outcome until %s", i.Worker, i.Effect.Kind, i.Until.UTC().Format(time.RFC3339))
+	case j.Owner() == OwnerNone:
+		w.For = fmt.Sprintf("%d results to be sent", len(j.Outbox))
+	}
+	return w
+}
+
+// givenUp returns when the wait of a job ends the job; zero: not by a date. Waits
+// for calls of our own are ended by budgets of tries.
+func (j *Job) givenUp() time.Time {
+	proof := func() time.Time {
+		if p := j.Verification; p != nil && p.Step != StepWatermark && !p.Written.IsZero() && j.Evidence == nil {
+			return p.Written.Add(CanaryLost)
+		}
+		return time.Time{}
+	}
+	switch j.Phase {
+	case PhasePreflight, PhaseRule:
+		if j.Reason == ReasonRuleClosing || j.Reason == ReasonRuleUnseen {
+			return j.Since.Add(ClosingLost)
+		}
+	case PhaseStarting:
+		if j.Rule != nil {
+			return j.Rule.Accepted.Add(StartingLost)
+		}
+	case PhaseVerifying:
+		return proof()
+	case PhaseUndoing:
+		return j.Since.Add(ClosingLost)
+	case PhaseBlocked:
+		if j.Block == nil {
+			return time.Time{}
+		}
+		until := j.Block.Since.Add(BlockedLost)
+		if p := proof(); j.Block.Resume == PhaseVerifying && !p.IsZero() && p.Before(until) {
+			return p
+		}
+		return until
+	}
+	return time.Time{}
+}
+
+// actors says who can do what the remedy of a reason asks for.
+var actors = map[Reason]string{
+	ReasonDenied:          "whoever grants rights to the functions of this desk",
+	ReasonQuota:           "the owner of the account whose quota is used up",
+	ReasonRoleUnusable:    "whoever administers RAM in the source account",
+	ReasonTrustBroken:     "whoever administers RAM in the source account",
+	ReasonRoleMissing:     "whoever administers RAM in the source account",
+	ReasonPolicyMissing:   "whoever administers RAM in the source account",
+	ReasonPolicyDiffers:   "whoever administers RAM in the source account",
+	ReasonWatermarkStands: "whoever writes to the source bucket",
+	ReasonStartingLate:    "whoever operates this desk",
+	ReasonCanaryLate:      "whoever operates this desk",
+	ReasonWorkerCrash:     "whoever operates this desk",
+	ReasonUnavailable:     "nobody",
+	ReasonThrottled:       "nobody",
+}
+
+// actor returns who has to act, and what they do.
+func (j *Job) actor() (who, remedy string) {
+	remedy = j.Reason.Remedy()
+	who, named := actors[j.Reason]
+	switch {
+	case j.Phase == PhaseWatching, j.Phase == PhaseCancelled:
+		return "nobody", ""
+	case j.Phase == PhaseRejected, j.Phase == PhaseFailed:
+		if !named || who == "nobody" {
+			who = "whoever sent the ticket"
+		}
+		return who, remedy
+	case j.Phase == PhaseBlocked && !named:
+		return "the owner of the buckets", remedy
+	case named && remedy != "":
+		return who, remedy
+	}
+	return "nobody", ""
+}
+
+// things returns what the job has made or claimed and not taken away again.
+func (j *Job) things() []Thing {
+	made := []Thing{}
+	add := func(what, name string, at time.Time) {
+		if !at.IsZero() {
+			made = append(made, Thing{What: what, Name: name, At: at})
+		}
+	}
+	r := j.Request
+	add("claim of the pair", r.Pair(), j.Made.Pair)
+	if j.Made.Pair.IsZero() && j.Made.PairAsked {
+		made = append(made, Thing{What: "claim of the pair", Name: r.Pair(), Unsure: true})
+	}
+	add("role", RoleName(j.ID), j.Made.Role)
+	add("policy", PolicyName(j.ID), j.Made.Policy)
+	add("attachment", PolicyName(j.ID)+" to "+RoleName(j.ID), j.Made.Attachment)
+	if j.RuleStands() || j.ruleMayStand() {
+		name := j.Rule.ID
+		if name == "" { // not known yet
+			name = fmt.Sprintf("from %s to %s", r.Source.Bucket, r.Destination.Bucket)
+		}
+		made = append(made, Thing{What: "rule", Name: name, At: j.Made.Rule, Unsure: !j.RuleStands()})
+	}
+	return append(made, j.ownObjects()...)
+}
+
+// ownObjects returns the objects of our own that are in the buckets.
+func (j *Job) ownObjects() (list []Thing) {
+	if e := j.Evidence; e != nil {
+		for _, name := range e.LeftBehind {
+			list = append(list, Thing{What: "object", Name: name, At: e.At})
+		}
+		return list
+	}
+	p := j.Verification
+	if p == nil || !p.Begun {
+		return nil
+	}
+	written := p.First != nil // the first write is known to have taken place
+	list = append(list, Thing{What: "object", Name: j.Request.Source.Bucket + "/" + p.Key, Unsure: !written})
+	if written && p.OutsideKey != "" {
+		list = append(list, Thing{What: "object", Name: j.Request.Source.Bucket + "/" + p.OutsideKey, Unsure: p.Step == StepOutside})
+	}
+	return list
+}
+
+// ahead returns the phases to come when nothing goes wrong: the first that can
+// follow each, which is how the table orders them.
+func (j *Job) ahead() []Ahead {
+	list := []Ahead{}
+	add := func(p Phase) { list = append(list, Ahead{p, Row(p).Meaning}) }
+	p := j.Phase
+	if p == PhaseBlocked && j.Block != nil {
+		p = j.Block.Resume
+		add(p)
+	}
+	if e := j.Ending; e != nil {
+		if p == PhaseUndoing {
+			add(PhaseReleasing)
+		}
+		add(e.Phase)
+		return list
+	}
+	for range table {
+		to := Row(p).To
+		if len(to) == 0 {
+			break
+		}
+		p = to[0]
+		add(p)
+	}
+	return list
+}
