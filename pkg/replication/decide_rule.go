@@ -99,7 +99,7 @@ func (j *Job) made(g RuleSeen) bool {
 	case j.Rule == nil:
 		return false
 	case !j.Rule.Accepted.IsZero():
-		return j.Rule.ID == "" || j.Rule.ID == g.ID
+		return true // it was found by its id, if that is known
 	}
 	return j.Rule.Unsettled && !j.Made.NoRule.IsZero() && !j.Made.Pair.IsZero() &&
 		(g.SyncRole == RoleName(j.ID) || len(RuleFor(j.Request).Differences(g)) == 0)

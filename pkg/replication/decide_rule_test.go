@@ -138,8 +138,8 @@ func TestARoleThatOSSDoesNotKnowYet(t *testing.T) {
 			Reported: map[replication.Reason]time.Time{replication.ReasonRoleUnusable: noon.Add(-time.Hour)}}
 	}
 	decideAll(t, replication.PhaseRule, map[string]decision{
-		"it is given time":       {given: with(asked, bare), outcome: unfit, step: "wait 5s", reason: replication.ReasonRolePropagating, says: []string{"NoPermission", "R-1"}},
-		"it is tried again":      {given: before(5 * time.Second), step: "effect put-rule"},
+		"it is given time":  {given: with(asked, bare), outcome: unfit, step: "wait 5s", reason: replication.ReasonRolePropagating, says: []string{"NoPermission", "R-1"}},
+		"it is tried again": {given: before(5 * time.Second), step: "effect put-rule"},
 		"it comes back long after it was refused early: it is tried again before anybody is asked": {given: with(before(10*time.Minute), func(j *job, _ *world) {
 			j.Made.Attachment = noon.Add(-10*time.Minute - time.Second)
 		}), step: "effect put-rule"},
