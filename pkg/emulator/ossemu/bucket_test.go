@@ -180,9 +180,8 @@ func TestDefaultEncryptionIsPutReadAndDeleted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "KMS", *info.BucketInfo.SseRule.SSEAlgorithm)
 
-	stored := put(t, cl, "data", "k", "x")
-	require.Equal(t, "KMS", stored.Headers.Get("x-oss-server-side-encryption"))
-	require.Equal(t, "key-1", stored.Headers.Get("x-oss-server-side-encryption-key-id"))
+	_, err = cl.PutObject(ctx, &oss.PutObjectRequest{Bucket: oss.Ptr("data"), Key: oss.Ptr("k"), Body: body("x")})
+	require.Equal(t, "0005-00000208", refused(t, err, "404 KeyNotFound").EC, "the key is looked up when it is used")
 	_, err = cl.DeleteBucketEncryption(ctx, &oss.DeleteBucketEncryptionRequest{Bucket: oss.Ptr("data")})
 	require.NoError(t, err)
 	_, err = get()

@@ -87,6 +87,9 @@ func getObject(r *request) (answer.Answer, *world.Error) {
 	if e := r.checkConditions(v, "If-"); e != nil {
 		return answer.Answer{}, e
 	}
+	if e := r.world.MayDecrypt(r.caller, r.bucket, v, r.conditions()); e != nil {
+		return answer.Answer{}, e
+	}
 	a := answer.Answer{Status: http.StatusOK, Header: r.metaHeaders(v), Body: v.Data}
 	if e := r.cut(v, &a); e != nil {
 		return answer.Answer{}, e

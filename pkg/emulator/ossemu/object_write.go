@@ -63,6 +63,9 @@ func (r *request) described() (v world.Version, forbid bool, e *world.Error) {
 	if e := checkSSE(v.SSE, v.KMSKeyID); e != nil {
 		return v, false, e
 	}
+	if e := r.world.MayEncrypt(r.caller, r.bucket, v.SSE, v.KMSKeyID, r.conditions()); e != nil {
+		return v, false, e
+	}
 	if v.Tags, e = r.taggingHeader(); e != nil {
 		return v, false, e
 	}
@@ -177,6 +180,9 @@ func (r *request) copySource() (*world.Version, *world.Error) {
 	}
 	v, e := r.world.Object(bucket, key, id, r.call.StaleRead())
 	if e != nil {
+		return nil, e
+	}
+	if e := r.world.MayDecrypt(r.caller, bucket, v, r.conditions()); e != nil {
 		return nil, e
 	}
 	if from.Versioning != "" {

@@ -56,6 +56,8 @@ func TestPutBucketReplicationRefusesAsDocumented(t *testing.T) {
 		c.versioned("versioned", "suspended")
 		require.Nil(c, c.w.PutBucketVersioning("suspended", "Suspended"))
 		c.replicate("src", ruleTo("near", inHangzhou, func(r *oss.ReplicationRule) { r.ID = oss.Ptr("taken") }))
+		rsa, e := c.w.CreateKey(c.root(accountA, inShanghai), world.NewKey{Spec: "RSA_2048"})
+		require.Nil(c, e)
 
 		for _, tc := range []struct {
 			name     string
@@ -102,6 +104,9 @@ func TestPutBucketReplicationRefusesAsDocumented(t *testing.T) {
 			{"KMS without a key", "src", kms("Enabled", nil), "MissingArgument", ""},
 			{"KMS of another status", "src", kms("enabled", oss.Ptr("k")), "InvalidArgument", ""},
 			{"a key of the source's region", "src", kms("Enabled", oss.Ptr("acs:kms:cn-hangzhou:"+accountA+":key/k")), "InvalidArgument", ""},
+			{"a key by an ARN that is none", "src", kms("Enabled", oss.Ptr("acs:kms:cn-shanghai:"+accountA+":alias/k")), "InvalidArgument", ""},
+			{"a key of another account", "src", kms("Enabled", oss.Ptr("acs:kms:cn-shanghai:"+accountB+":key/k")), "InvalidArgument", ""},
+			{"an asymmetric key", "src", kms("Enabled", oss.Ptr(rsa.ID)), "InvalidArgument", ""},
 			{"RTC of another status", "src", rtc("on"), "InvalidArgument", ""},
 			{"RTC within a region", "near", func(r *oss.ReplicationRule) { to("src", "oss-cn-hangzhou", internal)(r); rtc("enabled")(r) }, "ReplicationLocationNotSupportRtc", ""},
 			{"RTC across the border", "src", func(r *oss.ReplicationRule) { to("far", "oss-us-west-1", accelerated)(r); rtc("enabled")(r) }, "ReplicationLocationNotSupportRtc", ""},

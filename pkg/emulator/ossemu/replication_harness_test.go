@@ -90,6 +90,19 @@ func (c *lab) versioned(buckets ...string) {
 	}
 }
 
+// root is the account itself as a caller of KMS.
+func (c *lab) root(uid, region string) world.KMSCaller {
+	return world.KMSCaller{Principal: c.keys[uid].Principal, Region: region}
+}
+
+// key makes a key outside of any instance.
+func (c *lab) key(uid, region string) world.Key {
+	c.Helper()
+	k, e := c.w.CreateKey(c.root(uid, region), world.NewKey{})
+	require.Nil(c, e)
+	return k
+}
+
 // grant makes a role, unless it is there, and attaches a policy to it for each
 // statement.
 func (c *lab) grant(uid, name, trust string, statements ...string) {

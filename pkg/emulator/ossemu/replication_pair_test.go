@@ -107,16 +107,17 @@ func TestWhatOSSLosesOfARuleIsSeenInItAndInItsWork(t *testing.T) {
 			func(r oss.ReplicationRule) bool { return r.HistoricalObjectReplication == "enabled" }},
 		{"RTC", rtc("enabled"), func(r oss.ReplicationRule) bool { return r.RTC == nil }},
 		{"SyncRole", nil, func(r oss.ReplicationRule) bool { return r.SyncRole == nil }},
-		{"SourceSelectionCriteria", kms("Enabled", oss.Ptr("k")), func(r oss.ReplicationRule) bool {
+		{"SourceSelectionCriteria", kms("Enabled", oss.Ptr("alias/replica")), func(r oss.ReplicationRule) bool {
 			return r.SourceSelectionCriteria == nil && r.EncryptionConfiguration == nil
 		}},
-		{"EncryptionConfiguration", kms("Enabled", oss.Ptr("k")), func(r oss.ReplicationRule) bool {
+		{"EncryptionConfiguration", kms("Enabled", oss.Ptr("alias/replica")), func(r oss.ReplicationRule) bool {
 			return r.SourceSelectionCriteria != nil && r.EncryptionConfiguration == nil
 		}},
 	} {
 		t.Run(tc.element, func(t *testing.T) {
 			inLab(t, world.Options{}, func(c *lab) {
 				c.sameAccount()
+				require.Nil(c, c.w.CreateAlias(c.root(accountA, inShanghai), "alias/replica", c.key(accountA, inShanghai).ID))
 				restore := c.w.DropElement(tc.element)
 				id := c.replicate("src", toDst(tc.change))
 				require.True(c, tc.lost(c.rules("src")[0]))

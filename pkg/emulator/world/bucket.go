@@ -36,7 +36,7 @@ type Bucket struct {
 // Encryption is a bucket's default encryption.
 type Encryption struct {
 	Algorithm string // "AES256", "KMS" or "SM4"
-	KMSKeyID  string // "" means the default key
+	KMSKeyID  string // as it was put: id, alias or ARN, not looked up before it is used; "" means the key of OSS
 	// DataEncryption is "SM4" when KMS encrypts with it, "" for AES-256.
 	DataEncryption string
 }
@@ -71,7 +71,7 @@ type Version struct {
 	ACL                string // "default" unless set
 	StorageClass       string
 	SSE                string // "", "AES256", "KMS"
-	KMSKeyID           string
+	KMSKeyID           string // id of a key of the bucket's owner; "" with "KMS" is the key of OSS
 
 	PartSizes []int // of a multipart object, in order
 	Replica   bool  // arrived by replication: is never copied on

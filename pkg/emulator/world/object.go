@@ -42,7 +42,7 @@ func (w *World) PutObject(bucket string, v Version, forbidOverwrite bool) (*Vers
 	if e := checkKey(v.Key); e != nil {
 		return nil, e
 	}
-	if e := b.mayOverwrite(v.Key, forbidOverwrite); e != nil {
+	if e := firstOf(b.mayOverwrite(v.Key, forbidOverwrite), w.encrypt(b, &v, now)); e != nil {
 		return nil, e
 	}
 	return w.storeObject(b, v, now), nil
@@ -72,10 +72,16 @@ func (w *World) AppendObject(bucket string, v Version, position int64) (*Version
 		return nil, refuseEC(409, "PositionNotEqualToLength", "0026-00000016", "Position is not equal to file length")
 	}
 	if old == nil {
+		if e := w.encrypt(b, &v, now); e != nil {
+			return nil, e
+		}
 		v.Type = "Appendable"
 		v.digest()
 		v.ContentMD5 = ""
 		return w.storeObject(b, v, now), nil
+	}
+	if _, e := w.keyOf(b, old, now); e != nil {
+		return nil, e
 	}
 	grown := *old
 	grown.Data = slices.Concat(old.Data, v.Data)
@@ -89,7 +95,8 @@ func (w *World) AppendObject(bucket string, v Version, position int64) (*Version
 	return &grown, nil
 }
 
-// storeObject makes v the current version of its key and tells replication.
+// storeObject makes v, which knows how it is encrypted, the current version of its
+// key and tells replication.
 func (w *World) storeObject(b *Bucket, v Version, now time.Time) *Version {
 	v.ID = w.nextVersionID(b, now)
 	v.Modified = now.UTC().Truncate(time.Second)
@@ -97,9 +104,6 @@ func (w *World) storeObject(b *Bucket, v Version, now time.Time) *Version {
 	if !v.DeleteMarker {
 		v.ACL = or(v.ACL, "default")
 		v.StorageClass = or(v.StorageClass, b.StorageClass)
-		if v.SSE == "" && b.Encryption != nil {
-			v.SSE, v.KMSKeyID = b.Encryption.Algorithm, b.Encryption.KMSKeyID
-		}
 	}
 	replaced := b.insert(&v)
 	w.wrote(b, &v, replaced, now)

@@ -18,6 +18,7 @@ const (
 )
 
 // StartUpload begins a multipart upload; head has the key and what the headers say.
+// How the object is encrypted is settled here.
 func (w *World) StartUpload(bucket string, head Version, forbidOverwrite bool) (Upload, *Error) {
 	now := w.enter()
 	defer w.mu.Unlock()
@@ -28,7 +29,7 @@ func (w *World) StartUpload(bucket string, head Version, forbidOverwrite bool) (
 	if e := checkKey(head.Key); e != nil {
 		return Upload{}, e
 	}
-	if e := b.mayOverwrite(head.Key, forbidOverwrite); e != nil {
+	if e := firstOf(b.mayOverwrite(head.Key, forbidOverwrite), w.encrypt(b, &head, now)); e != nil {
 		return Upload{}, e
 	}
 	u := &Upload{ID: strings.ToUpper(w.hex(32)), Key: head.Key, Initiated: now.UTC(), Head: head, Parts: map[int]Part{}}

@@ -132,7 +132,7 @@ func (w *World) PutReplication(bucket string, rules []RuleRequest) (id string, _
 	if e := w.checkRule(b, r); e != nil {
 		return "", e
 	}
-	if e := w.checkRoleAtPut(b, r, now); e != nil {
+	if e := firstOf(w.checkRoleAtPut(b, r, now), w.checkReplicaKey(b, r, now)); e != nil {
 		return "", e
 	}
 	asked := r.copy()

@@ -140,20 +140,3 @@ func (w *World) roleMay(r *Rule, src, b *Bucket, action, key string, now time.Ti
 	session := "arn:sts::" + src.Owner + ":assumed-role/" + strings.ToLower(role.Name) + "/oss-replication"
 	return resourceAllows(b.Policy, session, a.at(now)) == Allow
 }
-
-// roleMayUseKey reports whether the role may decrypt with the source's key and
-// encrypt with the replica's. Key policies are not part of this world.
-func (w *World) roleMayUseKey(r *Rule, src, dst *Bucket, v *Version, now time.Time) bool {
-	role, ok := w.serviceRole(src.Owner, r.SyncRole, replicator, now)
-	if !ok {
-		return false
-	}
-	may := func(action, key string, b *Bucket) bool {
-		resource := key
-		if _, isARN := keyRegion(key); !isARN {
-			resource = "acs:kms:" + b.Region + ":" + b.Owner + ":key/" + key
-		}
-		return w.roleAllows(src.Owner, role, Access{Action: action, Resource: resource, Owner: b.Owner}, now) == Allow
-	}
-	return may("kms:Decrypt", v.KMSKeyID, src) && may("kms:GenerateDataKey", r.KMSKeyID, dst)
-}

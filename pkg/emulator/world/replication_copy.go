@@ -34,7 +34,8 @@ func (w *World) judge(r *Rule, t *task, now time.Time) judgement {
 		if !r.wants(&t.upload.Head, dst) {
 			return copySkipped
 		}
-		if !w.maySource(r, src, t.key, false, now) || !w.roleMay(r, src, dst, "oss:ReplicatePut", t.key, now) {
+		if !w.maySource(r, src, t.key, false, now) || !w.roleMay(r, src, dst, "oss:ReplicatePut", t.key, now) ||
+			!w.keysAllow(r, &t.upload.Head, dst, now) {
 			return copyRefused
 		}
 	case taskAbort:
@@ -53,10 +54,8 @@ func (w *World) judgePut(r *Rule, t *task, dst *Bucket, now time.Time) judgement
 		return copySkipped // deleted meanwhile, or overwritten by what has a task of its own
 	case !r.wants(v, dst):
 		return copySkipped
-	case !w.maySource(r, src, t.key, t.historical, now), !w.roleMay(r, src, dst, "oss:ReplicatePut", t.key, now):
-		return copyRefused
-	}
-	if usesOwnKey(v) && !w.roleMayUseKey(r, src, dst, v, now) {
+	case !w.maySource(r, src, t.key, t.historical, now), !w.roleMay(r, src, dst, "oss:ReplicatePut", t.key, now),
+		!w.keysAllow(r, v, dst, now):
 		return copyRefused
 	}
 	return copyAllowed
@@ -82,31 +81,6 @@ func (r *Rule) wants(v *Version, dst *Bucket) bool {
 	return ok
 }
 
-// usesOwnKey reports whether an object is encrypted with a key of its owner's.
-func usesOwnKey(v *Version) bool { return v.SSE == "KMS" && v.KMSKeyID != "" }
-
-// replicaEncryption returns how the copy of v is encrypted; ok is false when the
-// rule leaves v out: an object under the owner's own key, or one that would come
-// under the destination's own default key, needs a rule with KMS and a key.
-func (r *Rule) replicaEncryption(v *Version, dst *Bucket) (sse, key string, ok bool) {
-	kms := r.KMS == "Enabled" && r.KMSKeyID != ""
-	switch {
-	case v.DeleteMarker:
-		return "", "", true
-	case usesOwnKey(v):
-		return v.SSE, r.KMSKeyID, kms
-	case v.SSE == "KMS" && kms:
-		return v.SSE, r.KMSKeyID, true
-	case v.SSE != "":
-		return v.SSE, "", true
-	case dst.Encryption == nil:
-		return "", "", true
-	case dst.Encryption.Algorithm == "KMS" && dst.Encryption.KMSKeyID != "":
-		return "KMS", dst.Encryption.KMSKeyID, kms
-	}
-	return dst.Encryption.Algorithm, "", true
-}
-
 // leaveOut ends the copy of an upload whose object is not copied.
 func (w *World) leaveOut(r *Rule, t *task) {
 	if dst := w.destination(r); dst != nil && t.kind == taskPut && t.upload != nil {
@@ -120,7 +94,7 @@ func (w *World) carryOut(r *Rule, t *task, now time.Time) {
 	switch t.kind {
 	case taskPut:
 		v := r.run.source.version(t.key, t.versionID)
-		dst.place(r.replica(v, dst, now))
+		dst.place(w.replica(r, v, dst, now))
 		if t.upload != nil {
 			delete(dst.uploads, t.upload.ID)
 		}
@@ -144,9 +118,12 @@ func (w *World) carryOut(r *Rule, t *task, now time.Time) {
 
 // replica returns the copy of a version as the destination keeps it: key, version
 // id, time, content, metadata, tags, ACL and storage class are the source's.
-func (r *Rule) replica(v *Version, dst *Bucket, now time.Time) *Version {
+func (w *World) replica(r *Rule, v *Version, dst *Bucket, now time.Time) *Version {
 	c := *v
 	c.SSE, c.KMSKeyID, _ = r.replicaEncryption(v, dst)
+	if c.SSE == "KMS" {
+		c.KMSKeyID = w.replicaKeyID(r, dst, c.KMSKeyID, now)
+	}
 	c.Replica, c.Arrived = true, now
 	c.Tags, c.Meta = slices.Clone(v.Tags), maps.Clone(v.Meta)
 	return &c

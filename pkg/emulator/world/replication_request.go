@@ -222,20 +222,14 @@ func (w *World) readKMS(r *Rule, q RuleRequest) *Error {
 		return nil // a lenient world keeps no encryption of a rule without a role
 	}
 	r.KMS, r.KMSKeyID = *q.KMS, *q.KMSKeyID
-	if region, isARN := keyRegion(r.KMSKeyID); isARN && region != regionOf(r.Location) {
+	region, _, _, isARN := splitKeyARN(r.KMSKeyID)
+	switch {
+	case !isARN && strings.HasPrefix(r.KMSKeyID, "acs:"):
+		return badElement("ReplicaKmsKeyID", r.KMSKeyID, "This is not the ARN of a key.")
+	case isARN && region != regionOf(r.Location):
 		return badElement("ReplicaKmsKeyID", r.KMSKeyID, "The key is not in the region of the destination bucket.")
 	}
 	return nil
-}
-
-// keyRegion reads the region of a key that is named by ARN:
-// acs:kms:<region>:<uid>:key/<id>.
-func keyRegion(key string) (region string, isARN bool) {
-	f := strings.Split(key, ":")
-	if len(f) != 5 || f[0] != "acs" || f[1] != "kms" {
-		return "", false
-	}
-	return f[2], true
 }
 
 // readRTC reads the status of replication time control, in any case.
