@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,17 +36,28 @@ type walk struct {
 type dead struct{}
 
 func TestAnyWalkThroughTheTableEndsWell(t *testing.T) {
-	ends := map[string]int{}
 	walks := *walks
 	if testing.Short() {
 		walks = min(walks, 300)
 	}
-	for seed := range walks {
-		w := newWalk(t, seed)
-		j := w.toTheEnd()
-		w.checkEnd(j)
-		ends[string(j.Phase)+" "+string(j.Reason)]++
-	}
+	const parts = 4
+	var mu sync.Mutex
+	ends := map[string]int{}
+	t.Run("walks", func(t *testing.T) {
+		for part := range uint64(parts) {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				for seed := part; seed < walks; seed += parts {
+					w := newWalk(t, seed)
+					j := w.toTheEnd()
+					w.checkEnd(j)
+					mu.Lock()
+					ends[string(j.Phase)+" "+string(j.Reason)]++
+					mu.Unlock()
+				}
+			})
+		}
+	})
 	t.Logf("%d walks: %v", walks, ends)
 	if walks < 2000 {
 		return // too few to come by every end
