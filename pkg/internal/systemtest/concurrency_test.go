@@ -149,6 +149,9 @@ func TestTwoInstancesOnOneJob(t *testing.T) {
 		d.onceMade(1)
 		require.Greater(t, d.platform.Stats(fn("provision")).MaxBusy, 1)
 		require.Len(t, d.events("CHG-1"), 2)
+		for _, j := range d.history("CHG-1") {
+			require.False(t, j.TakenOver, "who is at work is left alone")
+		}
 	})
 	for what, is := range map[string]func(call) bool{
 		"put of the rule": func(c call) bool {

@@ -35,6 +35,7 @@ type setup struct {
 	world       world.Options
 	eventDriven bool              // tickets come one a call, as an object instead of an array
 	retry       string            // of the triggers; "" is that of s.yaml
+	progress    int               // instances that sweep at the same time; 0 is that of s.yaml
 	tick        time.Duration     // between two sweeps; 0 is that of s.yaml, and more spares a long test its sweeps
 	env         map[string]string // settings besides the required ones
 	seed        uint64            // of what the harness draws; the cloud has its own
@@ -157,7 +158,7 @@ func (d *desk) deploy() {
 		function := fcemu.Function{Name: fn(f), Region: home, Account: d.uid, Role: fn(f), Timeout: 240 * time.Second, MaxInstances: 5,
 			Invoke: func(ctx context.Context, in fcemu.Invocation) ([]byte, error) { return d.invoke(ctx, f, in) }}
 		if f == "progress" {
-			function.MaxInstances = 1
+			function.MaxInstances = max(d.setup.progress, 1)
 			function.Async = &fcemu.AsyncConfig{MaxRetries: 0, MaxAge: time.Minute}
 		}
 		require.NoError(d.t, d.platform.Deploy(function))

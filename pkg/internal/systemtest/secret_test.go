@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/replidesk/replidesk/pkg/config"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
 	"github.com/replidesk/replidesk/pkg/replication"
 )
@@ -96,10 +97,63 @@ func TestWhatMayNeverBeWouldBeSeen(t *testing.T) {
 		} {
 			require.Equal(t, c.fine, d.guard.judge(c.call, tickets) == "", name)
 		}
+		require.False(t, tooWide([]byte(replication.RolePolicy(tickets["CHG-1"])), tickets["CHG-1"]))
+		require.True(t, tooWide([]byte(`{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:ReplicatePut"],"Resource":["acs:oss:*:*:src/*"]}]}`), tickets["CHG-1"]))
 		_, e := d.world.CreatePolicyVersion(d.uid, replication.PolicyName("CHG-1"), readOnlyDoc, true, true)
 		require.Nil(t, e)
 		d.attach(role, "foreign")
 		require.NotEmpty(t, d.guard.judge(world.Call{Service: "ram", Action: "CreateRole", Resource: role}, tickets), "a grant that is too wide")
 		d.detach(role, "foreign")
 	})
+}
+
+// checkSecrets looks for secrets in everything that stays or is told.
+func (d *desk) checkSecrets() {
+	d.t.Helper()
+	d.mu.Lock()
+	known := map[string]bool{}
+	for _, s := range d.secrets {
+		known[s[:secretPart]] = true
+	}
+	d.mu.Unlock()
+	clean := func(where, text string) {
+		require.False(d.t, leaks(text, known), "a secret is in %s", where)
+	}
+	clean("the log", d.log.String())
+	for _, v := range d.listed(stateBucket, "", false) {
+		clean(v.Key, string(v.Data))
+	}
+	for _, r := range d.results {
+		clean("result "+r.ID, r.raw)
+	}
+	for _, b := range d.burials {
+		clean("a buried ticket", b.Reason.Message+" "+string(b.Body))
+	}
+	for _, q := range config.Queues() {
+		got, err := d.world.QueuePeek(home, d.uid, d.config.QueueName(q), 16)
+		require.NoError(d.t, err)
+		for _, m := range got {
+			clean("queue "+string(q), m.Body)
+		}
+	}
+}
+
+// secretPart is how much of a secret is looked for: its beginning.
+const secretPart = 16
+
+// leaks reports whether text holds the beginning of a secret.
+func leaks(text string, known map[string]bool) bool {
+	run := 0 // how many letters and digits in a row end here
+	for i := range len(text) {
+		c := text[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/' {
+			run++
+		} else {
+			run = 0
+		}
+		if run >= secretPart && known[text[i+1-secretPart:i+1]] {
+			return true
+		}
+	}
+	return false
 }

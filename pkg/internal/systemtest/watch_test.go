@@ -214,6 +214,35 @@ func TestTheWatchWritesAsMuchForManyPairsAsForOne(t *testing.T) {
 	require.Equal(t, map[int]int{1: 2, 25: 2}, perTick, "a lease and a snapshot")
 }
 
+func TestSweepsThatOverlapDoTheWorkOnce(t *testing.T) {
+	bubble(t, "because one has the lease of the other's pairs", func(t *testing.T) {
+		d := newDesk(t, setup{progress: 3})
+		d.pair("src", "dst", false)
+		d.submit(d.ticket("CHG-1", "src", "dst", tenMinutes))
+		d.watched("CHG-1", time.Hour)
+		time.Sleep(10*time.Minute - time.Duration(time.Now().Second())*time.Second)
+		_, from := d.world.Calls(0)
+		d.put("src", "image/1", "one")
+		d.world.PausePair("src", "dst", true)
+		for range 30 {
+			for range 2 {
+				_, err := d.platform.InvokeAsync(fn("progress"), []byte(`{}`))
+				require.NoError(t, err)
+			}
+			time.Sleep(time.Minute)
+		}
+		polls := 0
+		calls, _ := d.world.Calls(from)
+		for _, c := range calls {
+			if c.Action == "GetBucketReplicationProgress" {
+				polls++
+			}
+		}
+		require.InDelta(t, 30, polls, 1, "one a minute")
+		require.Len(t, d.alerts("CHG-1", watch.KindLag), 1)
+	})
+}
+
 func TestTheWatchSurvivesTheKillsOfItsFunction(t *testing.T) {
 	for seed := range uint64(2) {
 		bubble(t, fmt.Sprintf("seed %d", seed), func(t *testing.T) {
