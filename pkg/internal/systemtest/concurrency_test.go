@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/replidesk/replidesk/pkg/config"
+	"github.com/replidesk/replidesk/pkg/emulator/world"
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
@@ -135,6 +136,9 @@ func TestTwoInstancesOnOneJob(t *testing.T) {
 	bubble(t, "because hints for it rain on several instances", func(t *testing.T) {
 		d := newDesk(t, setup{eventDriven: true})
 		d.pair("src", "dst", false)
+		for _, action := range []string{"CreateRole", "CreatePolicy", "AttachPolicyToRole", "PutBucketReplication"} {
+			d.world.Break(world.Fault{Action: action, Kind: world.FaultSlow, Delay: 5 * time.Second})
+		}
 		d.submit(d.ticket("CHG-1", "src", "dst", ""))
 		rng := rand.New(rand.NewPCG(1, 2))
 		stop := d.every(200*time.Millisecond, func() {

@@ -222,14 +222,16 @@ func TestSweepsThatOverlapDoTheWorkOnce(t *testing.T) {
 		d.watched("CHG-1", time.Hour)
 		time.Sleep(10*time.Minute - time.Duration(time.Now().Second())*time.Second)
 		_, from := d.world.Calls(0)
+		d.world.Break(world.Fault{Action: "GetBucketReplicationProgress", Kind: world.FaultSlow, Delay: 5 * time.Second})
 		d.put("src", "image/1", "one")
 		d.world.PausePair("src", "dst", true)
 		for range 30 {
-			for range 2 {
+			for range 3 {
 				_, err := d.platform.InvokeAsync(fn("progress"), []byte(`{}`))
 				require.NoError(t, err)
+				time.Sleep(2 * time.Second)
 			}
-			time.Sleep(time.Minute)
+			time.Sleep(54 * time.Second)
 		}
 		polls := 0
 		calls, _ := d.world.Calls(from)
