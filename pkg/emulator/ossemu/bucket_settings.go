@@ -31,8 +31,6 @@ func settingRoutes() []route {
 			action: "PutBucketTags", perm: "oss:PutBucketTagging", write: true, handle: putBucketTags},
 		{method: "DELETE", level: onBucket, sub: []string{"tagging"},
 			action: "DeleteBucketTags", perm: "oss:DeleteBucketTagging", write: true, handle: deleteBucketTags},
-		{method: "GET", level: onBucket, sub: []string{"lifecycle"},
-			action: "GetBucketLifecycle", perm: "oss:GetBucketLifecycle", handle: getLifecycle},
 	}
 }
 
@@ -230,9 +228,4 @@ func deleteBucketTags(r *request) (answer.Answer, *world.Error) {
 		left = slices.DeleteFunc(b.Tags, func(t world.Tag) bool { return slices.Contains(names, t.Key) })
 	}
 	return gone(r.world.PutBucketTags(r.bucket, left))
-}
-
-// getLifecycle says that there is none: lifecycle rules cannot be set here.
-func getLifecycle(r *request) (answer.Answer, *world.Error) {
-	return answer.Answer{}, fail(http.StatusNotFound, "NoSuchLifecycle", "", "No Row found in Lifecycle Table.").With("BucketName", r.bucket)
 }

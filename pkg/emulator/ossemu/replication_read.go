@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -69,9 +70,14 @@ func (n node) each(readers map[string]func(node) *world.Error) *world.Error {
 
 // once is each for children that may come only once.
 func (n node) once(readers map[string]func(node) *world.Error) *world.Error {
+	return n.onceBut(readers)
+}
+
+// onceBut is once but for the children that may be repeated.
+func (n node) onceBut(readers map[string]func(node) *world.Error, repeated ...string) *world.Error {
 	seen := map[string]bool{}
 	for _, child := range n.Children {
-		if seen[child.XMLName.Local] {
+		if seen[child.XMLName.Local] && !slices.Contains(repeated, child.XMLName.Local) {
 			return malformedXML("")
 		}
 		seen[child.XMLName.Local] = true
@@ -119,7 +125,6 @@ func restorePrefix(rules []world.RuleRequest) bool {
 
 func readRule(n node) (world.RuleRequest, *world.Error) {
 	var q world.RuleRequest
-	type readers = map[string]func(node) *world.Error
 	in := func(name string, to **string) func(node) *world.Error {
 		return func(n node) *world.Error { return n.once(readers{name: into(to)}) }
 	}

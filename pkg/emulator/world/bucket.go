@@ -20,10 +20,14 @@ type Bucket struct {
 	Policy           []byte // the document as it was put; nil means none
 	Comment          string
 	AccelerateStatus bool
+	AccelerateSet    bool // transfer acceleration was ever turned on or off
+	Lifecycle        []LifecycleRule
 
 	objects map[string][]*Version // by key; newest first; never an empty slice
 	uploads map[string]*Upload    // by upload id
 	rules   []*Rule               // rules with this bucket as source
+
+	lifecycleTurn int // counts the changes of Lifecycle; only the newest is carried out
 
 	// What a stale read shows: the versions of a key before its last change, and
 	// the settings before the last change of one of them ("policy", "tagging", ...;

@@ -109,7 +109,7 @@ func (w *World) Bucket(name string) (Bucket, *Error) {
 }
 
 // BucketSetting is [World.Bucket] for reading one setting ("versioning", "policy",
-// "encryption", "tagging", "acl", or "" for all). A stale answer is as if that
+// "encryption", "tagging", "acl", "lifecycle", "acceleration", or "" for all). A stale answer is as if that
 // setting had not been changed the last time; for "" and a bucket that was only
 // just made, as if there were no bucket.
 func (w *World) BucketSetting(name, setting string, stale bool) (Bucket, *Error) {
@@ -171,7 +171,7 @@ func noSuchBucket(name string) *Error {
 func (b *Bucket) settings() Bucket {
 	c := *b
 	c.objects, c.uploads, c.rules, c.before, c.prior, c.sorted = nil, nil, nil, nil, nil, nil
-	c.Tags = slices.Clone(b.Tags)
+	c.Tags, c.Lifecycle = slices.Clone(b.Tags), slices.Clone(b.Lifecycle)
 	if b.Encryption != nil {
 		e := *b.Encryption
 		c.Encryption = &e

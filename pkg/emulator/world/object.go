@@ -224,15 +224,20 @@ func (w *World) DeleteObject(bucket, key, versionID string) (Deletion, *Error) {
 	if e := checkKey(key); e != nil {
 		return Deletion{}, e
 	}
+	return w.deleteObject(b, key, versionID, now), nil
+}
+
+// deleteObject is a delete by a client or by a lifecycle rule.
+func (w *World) deleteObject(b *Bucket, key, versionID string, now time.Time) Deletion {
 	if versionID == "" && b.Versioning != "" {
-		return Deletion{Marker: w.storeObject(b, Version{Key: key, DeleteMarker: true}, now)}, nil
+		return Deletion{Marker: w.storeObject(b, Version{Key: key, DeleteMarker: true}, now)}
 	}
 	v := b.remove(key, or(versionID, NullVersion))
 	if v != nil {
 		w.removed(b, v, now)
 		w.broadcast()
 	}
-	return Deletion{Removed: v}, nil
+	return Deletion{Removed: v}
 }
 
 // PutObjectTags replaces the tags of a version; nil takes them away. Replication

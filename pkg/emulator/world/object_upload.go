@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
@@ -164,9 +165,21 @@ func (w *World) AbortUpload(bucket, key, uploadID string) *Error {
 	if e != nil {
 		return e
 	}
-	delete(b.uploads, uploadID)
-	w.uploadEnded(b, u, nil, now)
+	w.dropUpload(b, u, now)
 	return nil
+}
+
+// dropUpload aborts an upload for a client or for a lifecycle rule.
+func (w *World) dropUpload(b *Bucket, u *Upload, now time.Time) {
+	delete(b.uploads, u.ID)
+	w.uploadEnded(b, u, nil, now)
+}
+
+// uploadsByKey returns the running uploads by key and then by upload id.
+func (b *Bucket) uploadsByKey() []*Upload {
+	return slices.SortedFunc(maps.Values(b.uploads), func(a, b *Upload) int {
+		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.ID, b.ID))
+	})
 }
 
 // Upload returns a running upload with its parts.
@@ -190,16 +203,10 @@ func (w *World) Uploads(bucket string, behind time.Duration) ([]Upload, *Error) 
 		return nil, e
 	}
 	var found []Upload
-	for _, u := range b.uploads {
+	for _, u := range b.uploadsByKey() {
 		if behind == 0 || now.Sub(u.Initiated) > behind {
 			found = append(found, u.copy())
 		}
 	}
-	slices.SortFunc(found, func(a, b Upload) int {
-		if c := strings.Compare(a.Key, b.Key); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
 	return found, nil
 }
