@@ -31,6 +31,7 @@ type app struct {
 var commands = map[string]func(ctx context.Context, a *app, args []string) error{
 	"local":   runLocal,
 	"run":     runDemo,
+	"plan":    runPlan,
 	"submit":  runSubmit,
 	"status":  runStatus,
 	"watch":   runWatch,

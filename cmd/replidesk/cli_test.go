@@ -56,6 +56,8 @@ func TestTheCommandTellsWrongUseFromFailure(t *testing.T) {
 		"an unknown command":       {args: []string{"destroy"}, code: exitUsage, says: `no command "destroy"`, hint: "replidesk help"},
 		"an unknown flag":          {args: []string{"status", "--colour"}, code: exitUsage, says: "-colour", hint: "replidesk help"},
 		"submit without a ticket":  {args: []string{"submit"}, code: exitUsage, says: "no ticket is named"},
+		"plan without a ticket":    {args: []string{"plan"}, code: exitUsage, says: "exactly one ticket"},
+		"plan of nobody's cloud":   {args: []string{"plan", examples + "/01-whole-bucket.json"}, env: append([]string{"LOCAL_ACCOUNT_A_UID", "1234567890123456"}, local...), code: exitFailed, says: "cannot be looked at", hint: "your own keys"},
 		"watch without a ticket":   {args: []string{"watch"}, code: exitUsage, says: "no ticket is named"},
 		"history of two tickets":   {args: []string{"history", "A", "B"}, code: exitUsage, says: "exactly one ticket"},
 		"explain without a ticket": {args: []string{"explain"}, code: exitUsage, says: "exactly one ticket"},

@@ -4,6 +4,7 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
 
   replidesk run                      try everything: a local cloud, the example tickets, the result
   replidesk local                    keep a local cloud with the functions running
+  replidesk plan FILE | -            what would be done for a ticket: calls, documents, risks; changes nothing
   replidesk submit FILE... | -       send tickets; - is standard input
   replidesk watch ID...              follow tickets until they are at rest
   replidesk status [ID...]           where tickets are; without ids, all that are open or watched
@@ -24,8 +25,8 @@ Every command but run and local takes
                     Without it the desk is that of the environment: REPLIDESK_ACCOUNT, REPLIDESK_REGION,
                     REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
                     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
-                    In tickets, submit fills in ${LOCAL_...} from it, and nothing else.
-submit, status, watch, explain, history and reasons take
+                    In tickets, plan and submit fill in ${LOCAL_...} from it, and nothing else.
+plan, submit, status, watch, explain, history and reasons take
   --json            print JSON, for programs
 
 local, run
@@ -49,5 +50,6 @@ history
   --anchor N:HASH   and that entry N still has this hash; may be given again
 
 Results go to standard output, everything else to standard error.
-Exit status: 0 done, 1 failed, 2 used wrongly. watch fails when a ticket ends otherwise than watched.
+Exit status: 0 done, 1 failed, 2 used wrongly. watch fails when a ticket ends otherwise than watched, plan when
+it would be refused.
 `

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -283,5 +284,57 @@ func TestThrottlingIsAWaitAndUsesUpNoTry(t *testing.T) {
 		b.settle(5 * time.Hour)
 		j, _ := b.job("CHG-1")
 		require.Equal(t, replication.PhaseWatching, j.Phase, j.Message)
+	})
+}
+
+func TestASurveyOnlyReads(t *testing.T) {
+	r, problems := replication.Parse([]byte(ticket))
+	require.Empty(t, problems)
+	survey := func(t *testing.T, b *bench) replication.Survey {
+		t.Helper()
+		for _, write := range []memjournal.Op{memjournal.Create, memjournal.Delete, memjournal.PutMarker, memjournal.DeleteMarker} {
+			defer b.store.Break(memjournal.Fault{Op: write, Kind: memjournal.Refuse, As: fault.Terminal})()
+		}
+		sent := len(b.cloud.wakes) + len(b.cloud.events)
+		before := maps.Clone(b.cloud.calls)
+		s, trouble := b.engines[replication.OwnerProvision].Survey(context.Background(), r)
+		require.Nil(t, trouble, "nothing is written, for every write fails")
+		require.Equal(t, sent, len(b.cloud.wakes)+len(b.cloud.events), "nothing is sent")
+		for _, write := range []string{"Claim", "Release", "CreateRole", "CreatePolicy", "Attach", "PutRule", "CloseRule", "Put", "Delete", "Purge"} {
+			require.Equal(t, before[write], b.cloud.calls[write], write)
+		}
+		return s
+	}
+	bubble(t, "and sees a free pair", func(t *testing.T) {
+		s := survey(t, newBench(t))
+		require.Zero(t, replication.SurveyLooks(r, replication.Desk{Account: "1000000000000001"}, s.Seen, time.Now()))
+		require.Nil(t, s.Taken)
+		require.Empty(t, s.Owner)
+	})
+	bubble(t, "and sees who owns the pair", func(t *testing.T) {
+		b := newBench(t)
+		b.cloud.owners[r.Pair()] = "CHG-7"
+		require.Equal(t, "CHG-7", survey(t, b).Owner)
+	})
+	bubble(t, "and sees the job of the ticket", func(t *testing.T) {
+		b := newBench(t)
+		b.submit(ticket)
+		require.Equal(t, r.Fingerprint(), survey(t, b).Taken.Fingerprint)
+	})
+	bubble(t, "and sees a ticket that was only taken in", func(t *testing.T) {
+		b := newBench(t)
+		_, ok, err := b.engines[replication.OwnerProvision].Accept(context.Background(), []byte(ticket))
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, replication.PhaseReceived, survey(t, b).Taken.Phase)
+	})
+	bubble(t, "and names the read that failed", func(t *testing.T) {
+		for _, call := range []string{"Bucket", "Owner"} {
+			b := newBench(t)
+			b.cloud.fail[call] = []error{&fault.Error{Kind: fault.Denied, Op: "GetIt", Code: "AccessDenied"}}
+			_, trouble := b.engines[replication.OwnerProvision].Survey(context.Background(), r)
+			require.Equal(t, replication.TroubleDenied, trouble.Kind, call)
+			require.Equal(t, "GetIt", trouble.Op)
+		}
 	})
 }

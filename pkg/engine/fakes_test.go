@@ -295,6 +295,11 @@ func (f *fakeCloud) Release(ctx context.Context, pair, job string) error {
 	})
 }
 
+func (f *fakeCloud) Owner(ctx context.Context, pair string) (owner string, err error) {
+	err = f.do(ctx, "Owner", func() error { owner = f.owners[pair]; return nil })
+	return owner, err
+}
+
 func (f *fakeCloud) Wake(ctx context.Context, to replication.Owner, job string, rev uint64, delay time.Duration) error {
 	return f.do(ctx, "Wake", func() error {
 		f.wakes = append(f.wakes, fakeWake{to, job, rev, time.Now().Add(delay)})

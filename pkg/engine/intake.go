@@ -58,7 +58,7 @@ func (e *Engine) admit(ctx context.Context, r replication.Request, body []byte) 
 				return Hint{}, false, err
 			}
 		}
-		return Hint{}, false, e.refuse(ctx, r.ID, body, reused(r.ID))
+		return Hint{}, false, e.refuse(ctx, r.ID, body, replication.IDReused(r.ID))
 	case job.AtRest():
 		if job.LastEvent != nil {
 			if err := e.Bus.Publish(ctx, *job.LastEvent); err != nil {
@@ -84,14 +84,7 @@ func (e *Engine) admitFirst(ctx context.Context, r replication.Request, body []b
 	if len(problems) == 0 && first.Fingerprint() == r.Fingerprint() {
 		return Hint{Job: r.ID}, true, nil
 	}
-	return Hint{}, false, e.refuse(ctx, r.ID, body, reused(r.ID))
-}
-
-func reused(id string) replication.Problems {
-	return replication.Problems{{
-		Code: replication.ReasonIDReused, Field: "id", Remedy: replication.ReasonIDReused.Remedy(),
-		Message: fmt.Sprintf("a ticket %s with other contents was accepted before; its job is not touched", id),
-	}}
+	return Hint{}, false, e.refuse(ctx, r.ID, body, replication.IDReused(r.ID))
 }
 
 // refuse answers a bad ticket and buries it. It is never tried again; only when

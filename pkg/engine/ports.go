@@ -59,6 +59,8 @@ type Pairs interface {
 	Claim(ctx context.Context, pair, job string) (owner string, err error)
 	// Release gives the pair back; it does nothing when job is not the owner.
 	Release(ctx context.Context, pair, job string) error
+	// Owner returns the owner of the pair, or "". It writes nothing.
+	Owner(ctx context.Context, pair string) (string, error)
 }
 
 // Bus carries hints and results.

@@ -1,6 +1,9 @@
 package replication
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // A Problem is one thing that is wrong with a ticket.
 type Problem struct {
@@ -23,4 +26,11 @@ func (p Problems) Error() string {
 
 func (p *Problems) add(code Reason, field, message string) {
 	*p = append(*p, Problem{Code: code, Field: field, Message: message, Remedy: code.Remedy()})
+}
+
+// IDReused is what is wrong with a ticket whose id another one has.
+func IDReused(id string) Problems {
+	var p Problems
+	p.add(ReasonIDReused, "id", fmt.Sprintf("a ticket %s with other contents was accepted before; its job is not touched", id))
+	return p
 }

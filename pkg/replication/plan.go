@@ -1,0 +1,257 @@
+package replication
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Survey is what was read for a plan. Nothing is written for it.
+type Survey struct {
+	Seen  Seen   // what preflight looks at, and whether the destination holds objects
+	Owner string // the job that owns the pair; "" when none does
+	Taken *Job   // the job that has the ticket's id; nil when there is none
+}
+
+// A PlanResult says what the desk would do for a ticket, and what people should
+// know before they send it.
+type PlanResult struct {
+	Ticket      string   `json:"ticket"`
+	Accepted    bool     `json:"accepted"`
+	Topology    Topology `json:"topology,omitempty"` // "" when the ticket does not say
+	Accounts    string   `json:"accounts,omitempty"` // "same" or "cross"; "" when the ticket does not say
+	Source      End      `json:"source"`
+	Destination End      `json:"destination"`
+	Reasons     Problems `json:"reasons"` // why the ticket would be refused
+	// Steps are the looks, calls and waits in their order. Of a ticket that would be
+	// refused they are those before the refusal.
+	Steps  []PlanStep `json:"steps"`
+	Risks  []PlanNote `json:"risks"`
+	Final  []PlanNote `json:"cannotBeUndone"`
+	Times  []PlanNote `json:"times"`
+	Costs  []PlanNote `json:"costs"`
+	Ending Phase      `json:"ending,omitempty"` // where the job would come to rest
+}
+
+// The kinds of step.
+const (
+	StepLook   = "look"   // something is read
+	StepEffect = "effect" // something is changed
+	StepWait   = "wait"   // the cloud is waited for
+)
+
+// A PlanStep is one thing that the desk would do.
+type PlanStep struct {
+	Phase  Phase    `json:"phase"`
+	Kind   string   `json:"kind"`
+	Calls  []string `json:"calls,omitempty"` // of the cloud's API, with what they are about
+	Text   string   `json:"text"`
+	Effect *Effect  `json:"effect,omitempty"` // with its documents, exactly as it would be saved
+}
+
+// A PlanNote is something to know beforehand. [fact N] refers to docs/assumptions.md.
+type PlanNote struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// SurveyLooks returns what has to be looked at next for a plan of r; 0 means that
+// s shows it all. It asks the phases before the first effect what they want to see.
+func SurveyLooks(r Request, d Desk, s Seen, now time.Time) Look {
+	j := NewJob(r, now)
+	for range table {
+		step := Row(j.Phase).Decide(j, View{Now: now, Desk: d, Seen: s})
+		if step.Look != 0 {
+			return step.Look
+		}
+		if step.Effect != nil || !step.Wait.IsZero() { // it is not refused: the plan shows what lies at the destination
+			return s.Missing(LookDestinationEmpty)
+		}
+		if step.Next == "" || Row(j.Phase).Decide == nil {
+			return 0
+		}
+	}
+	return 0
+}
+
+// PlanRefused is the plan of a ticket that is wrong by itself.
+func PlanRefused(r Request, p Problems) PlanResult {
+	res := newPlan(r)
+	res.Reasons = p
+	return res
+}
+
+func newPlan(r Request) PlanResult {
+	res := PlanResult{Ticket: r.ID, Source: r.Source, Destination: r.Destination, Reasons: Problems{},
+		Steps: []PlanStep{}, Risks: []PlanNote{}, Final: []PlanNote{}, Times: []PlanNote{}, Costs: []PlanNote{}}
+	if r.Source.Region != "" && r.Destination.Region != "" {
+		res.Topology = r.Topology()
+	}
+	if a, b := r.Source.Account, r.Destination.Account; a != "" && b != "" {
+		res.Accounts = map[bool]string{true: "same", false: "cross"}[a == b]
+	}
+	return res
+}
+
+// Plan says what the desk would do for r. It walks the same table as the jobs do,
+// with what was seen and, after the first effect, with everything going well: so a
+// plan cannot say anything else than what is done.
+func Plan(r Request, d Desk, s Survey, now time.Time) PlanResult {
+	if p := Validate(r, d); len(p) > 0 {
+		return PlanRefused(r, p)
+	}
+	res := newPlan(r)
+	if s.Taken != nil {
+		return planOfTaken(res, r, *s.Taken)
+	}
+	w := &walk{job: NewJob(r, now), now: now, desk: d, survey: s, res: &res}
+	w.run()
+	res.Ending = w.job.Phase
+	if w.job.Phase != PhaseWatching {
+		res.Reasons.add(w.job.Reason, planFields[w.job.Reason], w.job.Message)
+		return res
+	}
+	res.Accepted = true
+	res.annotate(w.job, s.Seen)
+	return res
+}
+
+// planOfTaken is the plan of a ticket whose id is known already.
+func planOfTaken(res PlanResult, r Request, j Job) PlanResult {
+	switch {
+	case j.Fingerprint != r.Fingerprint():
+		res.Reasons = IDReused(r.ID)
+	case j.Phase == PhaseRejected || j.Phase == PhaseFailed || j.Phase == PhaseCancelled:
+		res.Ending = j.Phase
+		res.Reasons.add(j.Reason, "", fmt.Sprintf("this very ticket has ended already (%s): %s", j.Phase, j.Message))
+	default:
+		res.Accepted, res.Ending = true, j.Phase
+		res.Risks = append(res.Risks, PlanNote{"ticket-known", fmt.Sprintf("this very ticket was taken in already and is in %s; sending it again only repeats its last answer", j.Phase)})
+	}
+	return res
+}
+
+// planFields are the fields of a ticket that a refusal after a look is about.
+var planFields = map[Reason]string{
+	ReasonSourceMissing: "source.bucket", ReasonSourceNotOurs: "source.bucket", ReasonSourceRegion: "source.region",
+	ReasonDestinationMissing: "destination.bucket", ReasonDestinationNotOurs: "destination.bucket", ReasonDestinationRegion: "destination.region",
+	ReasonRegionNotAllowed: "destination.region", ReasonAccelerationNeeded: "transferAcceleration", ReasonAccelerationPointless: "transferAcceleration",
+	ReasonRTCNotOffered: "rtc", ReasonOverwrite: "historical.acceptOverwrite", ReasonRuleExists: "destination.bucket", ReasonPairOwned: "destination.bucket",
+}
+
+// A walk carries a job through the table without a world.
+type walk struct {
+	job    *Job
+	now    time.Time
+	desk   Desk
+	survey Survey
+	res    *PlanResult
+}
+
+// run goes on until the job rests. A table that never rests is cut off: the plan
+// then ends in a phase that is no end, which nobody takes for an accepted ticket.
+func (w *walk) run() {
+	for range 10 * len(table) {
+		if Row(w.job.Phase).Decide == nil {
+			return
+		}
+		step := w.decide()
+		switch {
+		case step.Effect != nil:
+			w.carryOut(*step.Effect)
+		case !step.Wait.IsZero():
+			w.wait(step.Wait)
+		case step.Next == "":
+			return
+		}
+	}
+}
+
+// decide takes one decision, and writes down what it looks at.
+func (w *walk) decide() Step {
+	var seen Seen
+	for {
+		j := w.job.Clone()
+		step := Row(j.Phase).Decide(j, View{Now: w.now, Desk: w.desk, Seen: seen})
+		missing := seen.Missing(step.Look)
+		if missing == 0 {
+			w.job = j
+			return step
+		}
+		before := seen
+		show(&seen, w.world(), missing)
+		if seen.Missing(missing) != 0 { // nothing of this sort was seen: what follows is not known
+			seen = before
+			w.note(PlanStep{Kind: StepLook, Calls: callsOf(missing, w.job), Text: "what follows depends on what is seen then"})
+			return Step{}
+		}
+		w.note(PlanStep{Kind: StepLook, Calls: callsOf(missing, w.job), Text: Row(w.job.Phase).Meaning})
+	}
+}
+
+func (w *walk) note(s PlanStep) {
+	s.Phase = w.job.Phase
+	w.res.Steps = append(w.res.Steps, s)
+}
+
+// carryOut lets an effect go well.
+func (w *walk) carryOut(e Effect) {
+	w.note(PlanStep{Kind: StepEffect, Calls: effectCalls(e, w.job.Request), Text: effectTexts[e.Kind], Effect: &e})
+	o := Outcome{Effect: e.Kind, Result: ResultDone, At: w.now}
+	switch e.Kind {
+	case EffectClaimPair:
+		if o.Owner = w.survey.Owner; o.Owner == "" {
+			o.Owner = w.job.ID
+		}
+	case EffectPutRule:
+		o.RuleID = unknownRule
+	}
+	Settle(w.job, o, View{Now: w.now, Desk: w.desk})
+}
+
+// wait lets time pass. An older rule that is closing is gone after it.
+func (w *walk) wait(until time.Time) {
+	w.note(PlanStep{Kind: StepWait, Text: w.job.Message})
+	w.now = until
+	if w.job.Reason == ReasonRuleClosing {
+		w.survey.Seen.Rules = &RulesSeen{}
+	}
+}
+
+// unknownRule stands for the id that OSS will give to the rule.
+const unknownRule = "<id of the rule>"
+
+// world returns what is seen: as it was surveyed before anything is made, and after
+// that as it is when all goes well.
+func (w *walk) world() Seen {
+	s, j := w.survey.Seen, w.job
+	if j.Made.Pair.IsZero() {
+		return s
+	}
+	spec := RuleFor(j.Request)
+	g := RuleSeen{ID: unknownRule, Destination: spec.Destination.Bucket, Location: spec.Destination.Location(), Prefixes: spec.Prefixes,
+		Action: spec.Action, Historical: spec.Historical, SyncRole: spec.SyncRole, Status: RuleDoing}
+	if spec.Transfer != TransferInternal {
+		g.TransferType = spec.Transfer
+	}
+	if spec.RTC {
+		g.RTC = "enabled"
+	}
+	s.Rules = &RulesSeen{Rules: []RuleSeen{g}}
+	s.Progress = &ProgressSeen{Is: Exists, Status: RuleDoing, Watermark: w.now.Add(time.Second)}
+	s.Role = &RoleSeen{Is: Exists, Trust: TrustPolicy()}
+	s.Policy = &PolicySeen{Is: Exists, Document: RolePolicy(j.Request)}
+	s.Attachment = &AttachmentSeen{Attached: true}
+	s.Outside = &ObjectSeen{Is: Missing}
+	s.Canary = &ObjectSeen{Is: Missing}
+	if p := j.Verification; p != nil {
+		switch {
+		case p.Step == StepArrive:
+			s.Canary = p.First
+		case p.Step == StepArrive2, p.Step == StepDeleted && !j.Versioned && !j.Request.ReplicateDeletes:
+			s.Canary = p.Second
+		case p.Step == StepDeleted:
+			s.Canary.Hidden = j.Versioned
+		}
+	}
+	return s
+}

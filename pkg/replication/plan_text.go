@@ -1,0 +1,176 @@
+package replication
+
+import "fmt"
+
+// effectTexts says what each effect is for.
+var effectTexts = map[EffectKind]string{
+	EffectClaimPair:   "claim the pair, so that no other ticket works on it",
+	EffectReleasePair: "give the pair back",
+	EffectCreateRole:  "make the role that OSS assumes; nobody else can",
+	EffectCreatePol:   "make the least-privilege policy of the role",
+	EffectAttach:      "attach the policy to the role",
+	EffectPutRule:     "put the rule",
+	EffectCloseRule:   "close the rule",
+	EffectPutCanary:   "write the canary, which has to arrive",
+	EffectPutOutside:  "write an object outside the scope, which must not arrive",
+	EffectOverwrite:   "overwrite the canary; the change has to arrive",
+	EffectDelete:      "delete the canary plainly and see what the rule does with that",
+	EffectCleanUp:     "remove the objects of our own from the source, with all versions",
+}
+
+// effectCalls names the calls of an effect, and what they are about.
+func effectCalls(e Effect, r Request) []string {
+	at := func(key string) string { return r.Source.Bucket + "/" + key }
+	switch e.Kind {
+	case EffectClaimPair, EffectReleasePair:
+		return []string{"PutObject into the log of the pair " + r.Pair()}
+	case EffectCreateRole:
+		return []string{"CreateRole " + e.Role}
+	case EffectCreatePol:
+		return []string{"CreatePolicy " + e.Policy}
+	case EffectAttach:
+		return []string{"AttachPolicyToRole " + e.Policy + " to " + e.Role}
+	case EffectPutRule:
+		return []string{"PutBucketReplication " + r.Source.Bucket}
+	case EffectCloseRule:
+		return []string{"DeleteBucketReplication " + r.Source.Bucket}
+	case EffectPutCanary, EffectPutOutside, EffectOverwrite:
+		return []string{"PutObject " + at(e.Object.Key)}
+	case EffectDelete:
+		return []string{"DeleteObject " + at(e.Object.Key)}
+	case EffectCleanUp:
+		var calls []string
+		for _, k := range e.Keys {
+			calls = append(calls, "ListObjectVersions "+at(k), "DeleteObject "+at(k)+" (each version)")
+		}
+		return calls
+	}
+	return nil
+}
+
+// callsOf names the calls of looks.
+func callsOf(l Look, j *Job) []string {
+	r := j.Request
+	var calls []string
+	for _, c := range []struct {
+		look Look
+		call string
+	}{
+		{LookSource, "GetBucketInfo " + r.Source.Bucket},
+		{LookDestination, "GetBucketInfo " + r.Destination.Bucket},
+		{LookLocations, "GetBucketReplicationLocation " + r.Source.Bucket},
+		{LookRules, "GetBucketReplication " + r.Source.Bucket},
+		{LookProgress, "GetBucketReplicationProgress " + r.Source.Bucket},
+		{LookRole, "GetRole " + RoleName(j.ID)},
+		{LookPolicy, "GetPolicy " + PolicyName(j.ID)},
+		{LookAttachment, "ListPoliciesForRole " + RoleName(j.ID)},
+		{LookCanary, "HeadObject " + r.Destination.Bucket + "/" + CanaryKey(r)},
+		{LookOutside, "HeadObject " + r.Destination.Bucket + "/" + OutsideKey(r)},
+		{LookDestinationEmpty, "ListObjectsV2 " + r.Destination.Bucket},
+	} {
+		if l&c.look != 0 {
+			calls = append(calls, c.call)
+		}
+	}
+	return calls
+}
+
+// show adds to seen what w shows of l.
+func show(seen *Seen, w Seen, l Look) {
+	take := func(one Look, f func()) {
+		if l.Has(one) {
+			f()
+		}
+	}
+	take(LookSource, func() { seen.Source = w.Source })
+	take(LookDestination, func() { seen.Destination = w.Destination })
+	take(LookLocations, func() { seen.Locations = w.Locations })
+	take(LookRules, func() { seen.Rules = w.Rules })
+	take(LookProgress, func() { seen.Progress = w.Progress })
+	take(LookRole, func() { seen.Role = w.Role })
+	take(LookPolicy, func() { seen.Policy = w.Policy })
+	take(LookAttachment, func() { seen.Attachment = w.Attachment })
+	take(LookCanary, func() { seen.Canary = w.Canary })
+	take(LookOutside, func() { seen.Outside = w.Outside })
+	take(LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
+}
+
+// annotate says what people should know before they send the ticket. j is its job
+// at the end of the walk.
+func (p *PlanResult) annotate(j *Job, s Seen) {
+	p.risks(j, s)
+	p.final(j)
+	p.times(j)
+	p.costs(j)
+}
+
+func (p *PlanResult) risks(j *Job, s Seen) {
+	r := j.Request
+	add := func(is bool, code, format string, args ...any) {
+		if is {
+			p.Risks = append(p.Risks, PlanNote{code, fmt.Sprintf(format, args...)})
+		}
+	}
+	dst, history := r.Destination.Bucket, *r.Historical.Replicate
+	same := s.DestinationEmpty != nil && !*s.DestinationEmpty
+	add(j.Versioned, "delete-hides-copy", "a plain delete at the source also hides the object in %s: the delete marker is replicated, whatever replicateDeletes says [fact 13]", dst)
+	add(r.ReplicateDeletes && !j.Versioned, "delete-is-final", "what is deleted at the source, also by a lifecycle rule, is deleted in %s and cannot be recovered: it keeps no versions [fact 13]", dst)
+	add(r.ReplicateDeletes && j.Versioned, "version-delete-is-final", "deleting a version at the source, also by a lifecycle rule, deletes it in %s beyond recovery [fact 13]", dst)
+	add(same && history && !j.Versioned, "historical-overwrites", "%s holds objects in the scope; those of the same name are overwritten by the historical copy and lost, as the ticket accepts [fact 5]", dst)
+	add(same && (!history || j.Versioned), "same-name-objects", "%s holds objects in the scope; one of the same name is overwritten when the source's is copied%s [fact 5]", dst,
+		map[bool]string{true: ", its old content stays as a version"}[j.Versioned])
+	add(!history, "existing-objects-stay", "objects that exist before the rule takes effect are not copied [fact 5]")
+	add(!r.Verify.Canary, "watermark-idle", "without the canary the only evidence is that the watermark moves: while nobody writes to %s the ticket can be blocked as %s", r.Source.Bucket, ReasonWatermarkStands)
+	add(!r.RTC, "no-promise", "OSS promises no time of arrival: minutes to hours are usual, also beyond limits.maxLag (%s) [fact 18]", shortDuration(r.MaxLag()))
+	add(true, "silent-standstill", "a rule whose role or policy is changed later stands still without an error; only the lag shows it [fact 27]")
+}
+
+func (p *PlanResult) final(j *Job) {
+	r := j.Request
+	add := func(is bool, code, format string, args ...any) {
+		if is {
+			p.Final = append(p.Final, PlanNote{code, fmt.Sprintf(format, args...)})
+		}
+	}
+	add(true, "rule-immutable", "the rule cannot be edited: another one means to close it and to wait until it is gone [fact 2] [fact 9]")
+	add(true, "copies-stay", "what was copied stays in %s when the rule is closed [fact 9]", r.Destination.Bucket)
+	add(true, "grants-stay", "role %s and policy %s stay when the ticket fails; its message names them", RoleName(j.ID), PolicyName(j.ID))
+	if j.Evidence != nil {
+		for _, left := range j.Evidence.LeftBehind {
+			add(true, "canary-left", "%s stays: nothing is deleted at the destination but by the rule", left)
+		}
+	}
+}
+
+func (p *PlanResult) times(j *Job) {
+	add := func(code, format string, args ...any) {
+		p.Times = append(p.Times, PlanNote{code, fmt.Sprintf(format, args...)})
+	}
+	add("grants", "the new role is known everywhere after seconds as a rule; no figure is published [fact 23]. After %s somebody is asked to look", shortDuration(PropagationLimit))
+	add("start", "OSS starts the rule within 3 to 5 minutes [fact 8]. Late is reported after %s, given up after %s", shortDuration(StartingLate), shortDuration(StartingLost))
+	if j.Request.RTC {
+		add("new-objects", "with RTC 99.99 %% of new objects arrive within 10 minutes; historical objects do not count [fact 17]")
+	} else {
+		add("new-objects", "new objects arrive after minutes to hours; nothing is promised [fact 18]")
+	}
+	if *j.Request.Historical.Replicate {
+		add("historical", "how long the historical copy takes depends on size and number of the objects; nothing is promised [fact 18]")
+	}
+	if j.Request.Verify.Canary {
+		add("proof", "the proof waits for three arrivals. Late is reported after %s, given up after %s", shortDuration(CanaryLate), shortDuration(CanaryLost))
+	}
+}
+
+// costs says who pays for what. [fact 43]
+func (p *PlanResult) costs(j *Job) {
+	r := j.Request
+	add := func(is bool, code, format string, args ...any) {
+		if is {
+			p.Costs = append(p.Costs, PlanNote{code, fmt.Sprintf(format, args...)})
+		}
+	}
+	add(p.Topology == TopologyCRR, "traffic", "the traffic between the regions: account %s, of the source [fact 43]", r.Source.Account)
+	add(r.RTC, "rtc", "replication time control, on top of the traffic: account %s, of the source [fact 43]", r.Source.Account)
+	add(r.TransferAcceleration, "acceleration", "the accelerated link: account %s, of the destination [fact 43]", r.Destination.Account)
+	add(true, "requests", "the requests that copying takes, on top of that [fact 43]")
+}
