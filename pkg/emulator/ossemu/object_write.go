@@ -214,15 +214,16 @@ func copyObject(r *request) (answer.Answer, *world.Error) {
 	if e := oneOf("x-oss-tagging-directive", tags, []string{"Copy", "Replace", "COPY", "REPLACE"}); e != nil {
 		return answer.Answer{}, e
 	}
-	itself, _, _ := strings.Cut(strings.TrimPrefix(r.header("x-oss-copy-source"), "/"), "/")
-	if meta != "REPLACE" && !(itself == r.bucket && src.Key == r.key) { // a copy onto itself always takes the new headers
+	from, _, _ := strings.Cut(strings.TrimPrefix(r.header("x-oss-copy-source"), "/"), "/")
+	itself := from == r.bucket && src.Key == r.key
+	if meta != "REPLACE" && !itself { // a copy onto itself always takes the new headers
 		v.ContentType, v.CacheControl, v.ContentDisposition = src.ContentType, src.CacheControl, src.ContentDisposition
 		v.ContentEncoding, v.Expires, v.Meta = src.ContentEncoding, src.Expires, src.Meta
 	}
 	if !strings.EqualFold(tags, "Replace") {
 		v.Tags = src.Tags
 	}
-	made, e := r.world.PutObject(r.bucket, v, forbid)
+	made, e := r.world.CopyObject(r.bucket, v, itself, forbid)
 	if e != nil {
 		return answer.Answer{}, e
 	}

@@ -210,3 +210,118 @@ func TestASourceThatIsDeletedTakesItsRulesWithIt(t *testing.T) {
 		c.refused(err, 404, "NoSuchReplicationConfiguration", "")
 	})
 }
+
+// reclass copies an object onto itself into another storage class.
+func (c *lab) reclass(bucket, key string, class oss.StorageClassType, change func(*oss.CopyObjectRequest)) {
+	c.Helper()
+	q := &oss.CopyObjectRequest{Bucket: oss.Ptr(bucket), Key: oss.Ptr(key), SourceKey: oss.Ptr(key), StorageClass: class}
+	if change != nil {
+		change(q)
+	}
+	_, err := c.at(bucket).CopyObject(c.ctx, q)
+	require.NoError(c, err)
+}
+
+func TestAChangeOfTheStorageClassByACopyOntoItselfIsNotReplicated(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		class  oss.StorageClassType
+		change func(*oss.CopyObjectRequest)
+		copied bool
+	}{
+		{"only the storage class changes", "IA", nil, false},
+		{"nothing changes", "Standard", nil, true},
+		{"metadata changes as well", "IA", func(q *oss.CopyObjectRequest) { q.Metadata = map[string]string{"a": "1"} }, true},
+		{"tags change as well", "IA", func(q *oss.CopyObjectRequest) {
+			q.TaggingDirective, q.Tagging = oss.Ptr("Replace"), oss.Ptr("a=1")
+		}, true},
+		{"the encryption changes as well", "IA", func(q *oss.CopyObjectRequest) { q.ServerSideEncryption = oss.Ptr("AES256") }, true},
+		{"the access list changes as well", "IA", func(q *oss.CopyObjectRequest) { q.Acl = oss.ObjectACLPublicRead }, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inLab(t, world.Options{}, func(c *lab) {
+				c.sameAccount()
+				id := c.replicating("src", toDst(nil))
+				c.put("src", "key", "x")
+				time.Sleep(time.Minute)
+				c.reclass("src", "key", tc.class, tc.change)
+				time.Sleep(time.Minute)
+				require.Equal(c, string(tc.class), c.class("src", "key"))
+				want := "Standard"
+				if tc.copied {
+					want = string(tc.class)
+				}
+				require.Equal(c, want, c.class("dst", "key"))
+				require.Equal(c, map[bool]int{true: 2, false: 1}[tc.copied], c.w.ReplicationStats("src", "dst").Copied)
+				require.WithinDuration(c, time.Now(), c.watermark("src", id), 10*time.Second)
+			})
+		})
+	}
+	t.Run("in a bucket with versions the new version stays at the source", func(t *testing.T) {
+		inLab(t, world.Options{}, func(c *lab) {
+			c.sameAccount()
+			c.versioned("src", "dst")
+			c.replicating("src", toDst(nil))
+			first := c.put("src", "key", "x")
+			time.Sleep(time.Minute)
+			c.reclass("src", "key", "IA", nil)
+			time.Sleep(time.Minute)
+			require.Len(c, c.versions("src", "key"), 2)
+			require.Equal(c, []string{first}, c.versions("dst", "key"))
+		})
+	})
+	t.Run("an object that waits to be copied arrives all the same", func(t *testing.T) {
+		inLab(t, world.Options{}, func(c *lab) {
+			c.sameAccount()
+			c.put("src", "history", "1")
+			c.replicate("src", toDst(nil))
+			c.put("src", "early", "2")
+			time.Sleep(2 * time.Second)
+			c.reclass("src", "history", "IA", nil)
+			c.reclass("src", "early", "IA", nil)
+			time.Sleep(6 * time.Minute)
+			c.has("dst", "history", "1")
+			c.has("dst", "early", "2")
+			c.w.PausePair("src", "dst", true)
+			c.put("src", "held", "3")
+			time.Sleep(time.Minute)
+			c.reclass("src", "held", "IA", nil)
+			c.w.PausePair("src", "dst", false)
+			time.Sleep(time.Minute)
+			c.has("dst", "held", "3")
+			require.Equal(c, "IA", c.class("dst", "held"))
+		})
+	})
+	t.Run("a rule without history does not copy what was there before", func(t *testing.T) {
+		inLab(t, world.Options{}, func(c *lab) {
+			c.sameAccount()
+			c.put("src", "old", "1")
+			c.replicate("src", toDst(func(r *oss.ReplicationRule) { r.HistoricalObjectReplication = oss.HistoricalObjectReplicationDisabled }))
+			c.reclass("src", "old", "IA", nil)
+			time.Sleep(10 * time.Minute)
+			c.lacks("dst", "old")
+		})
+	})
+}
+
+func TestATagFilterGoesByTheTagsAtTheWrite(t *testing.T) {
+	inLab(t, world.Options{}, func(c *lab) {
+		c.sameAccount()
+		require.NoError(c, c.post("src", tagRule("PUT", "AND", [2]string{"a", "1"})))
+		time.Sleep(5 * time.Minute)
+		retag := func(key, value string) {
+			_, e := c.w.PutObjectTags("src", key, "", []world.Tag{{Key: "a", Value: value}})
+			require.Nil(c, e)
+		}
+		c.put("src", "tagged-later", "x")
+		c.put("src", "tagged-at-once", "x", func(q *oss.PutObjectRequest) { q.Tagging = oss.Ptr("a=1") })
+		retag("tagged-later", "1")
+		retag("tagged-at-once", "2")
+		time.Sleep(time.Hour)
+		c.lacks("dst", "tagged-later")
+		c.has("dst", "tagged-at-once", "x")
+		c.reclass("src", "tagged-later", "Standard", nil) // a write of the object with the tags that it has
+		time.Sleep(time.Minute)
+		c.has("dst", "tagged-later", "x")
+	})
+}

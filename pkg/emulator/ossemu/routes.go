@@ -119,6 +119,6 @@ func understands(t *route, header string) bool {
 
 // coreRoutes are all operations but those of replication.
 func coreRoutes() []route {
-	return slices.Concat(bucketRoutes(), settingRoutes(), policyRoutes(), lifecycleRoutes(), listRoutes(),
+	return slices.Concat(bucketRoutes(), settingRoutes(), policyRoutes(), lifecycleRoutes(), accelerationRoutes(), listRoutes(),
 		readRoutes(), writeRoutes(), objectSettingRoutes(), uploadRoutes())
 }

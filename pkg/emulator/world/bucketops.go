@@ -247,3 +247,27 @@ func (w *World) PutBucketPolicy(bucket string, document []byte) *Error {
 		return nil
 	})
 }
+
+// PutBucketAcceleration turns transfer acceleration on or off. It refuses to turn it
+// off with TransferAccAlreadyInUse while a replication rule from or to the bucket, a
+// closing one included, uses the accelerated link.
+func (w *World) PutBucketAcceleration(bucket string, on bool) *Error {
+	return w.set(bucket, "acceleration", func(b *Bucket) *Error {
+		if r := w.acceleratedRule(b); r != nil && !on {
+			return refuseEC(409, "TransferAccAlreadyInUse", "0028-00000003", "The transfer acceleration is in use by bucket replication.").
+				With("SourceBucket", r.Source).With("DestinationBucket", r.Destination)
+		}
+		b.AccelerateStatus, b.AccelerateSet = on, true
+		return nil
+	})
+}
+
+// acceleratedRule returns a rule from or to a bucket that uses the accelerated link, or nil.
+func (w *World) acceleratedRule(b *Bucket) *Rule {
+	for _, r := range w.repl.rules {
+		if r.TransferType == "oss_acc" && w.stands(r) && (r.Source == b.Name || r.Destination == b.Name) {
+			return r
+		}
+	}
+	return nil
+}

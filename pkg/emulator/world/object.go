@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash/crc64"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,13 @@ func (v *Version) digest() {
 // the clock. forbidOverwrite refuses with FileAlreadyExists when there is an object
 // of that name; it is not looked at in a bucket whose versioning was ever enabled.
 func (w *World) PutObject(bucket string, v Version, forbidOverwrite bool) (*Version, *Error) {
+	return w.CopyObject(bucket, v, false, forbidOverwrite)
+}
+
+// CopyObject is [World.PutObject] of what another object holds, or the same one. A copy
+// of an object onto itself (itself) that changes its storage class and nothing else is
+// not replicated, as a transition by a lifecycle rule is not.
+func (w *World) CopyObject(bucket string, v Version, itself, forbidOverwrite bool) (*Version, *Error) {
 	v.Type = "Normal"
 	v.digest()
 	now := w.enter()
@@ -39,13 +47,31 @@ func (w *World) PutObject(bucket string, v Version, forbidOverwrite bool) (*Vers
 	if e != nil {
 		return nil, e
 	}
-	if e := checkKey(v.Key); e != nil {
+	if e := firstOf(checkKey(v.Key), b.mayOverwrite(v.Key, forbidOverwrite), w.encrypt(b, &v, now)); e != nil {
 		return nil, e
 	}
-	if e := firstOf(b.mayOverwrite(v.Key, forbidOverwrite), w.encrypt(b, &v, now)); e != nil {
-		return nil, e
+	old := b.latest(v.Key)
+	stored, replaced := w.keepObject(b, v, now)
+	if itself && old != nil && stored.isButForClass(old) {
+		w.reclassified(b, stored, now)
+	} else {
+		w.wrote(b, stored, replaced, now)
 	}
-	return w.storeObject(b, v, now), nil
+	w.broadcast()
+	return stored, nil
+}
+
+// noType is the content type of an object for which none was given.
+const noType = "application/octet-stream"
+
+// isButForClass reports whether v is what another version of its key was, in another
+// storage class. A multipart object that is copied becomes a normal one with another
+// ETag, so the content decides.
+func (v *Version) isButForClass(o *Version) bool {
+	return !o.DeleteMarker && v.StorageClass != o.StorageClass && v.CRC64 == o.CRC64 && len(v.Data) == len(o.Data) &&
+		or(v.ContentType, noType) == or(o.ContentType, noType) && v.CacheControl == o.CacheControl && v.ContentDisposition == o.ContentDisposition &&
+		v.ContentEncoding == o.ContentEncoding && v.Expires == o.Expires && maps.Equal(v.Meta, o.Meta) &&
+		slices.Equal(v.Tags, o.Tags) && v.ACL == o.ACL && v.SSE == o.SSE && v.KMSKeyID == o.KMSKeyID
 }
 
 // AppendObject adds to the end of an appendable object, or makes one. The position
@@ -98,6 +124,14 @@ func (w *World) AppendObject(bucket string, v Version, position int64) (*Version
 // storeObject makes v, which knows how it is encrypted, the current version of its
 // key and tells replication.
 func (w *World) storeObject(b *Bucket, v Version, now time.Time) *Version {
+	stored, replaced := w.keepObject(b, v, now)
+	w.wrote(b, stored, replaced, now)
+	w.broadcast()
+	return stored
+}
+
+// keepObject is storeObject without telling anybody.
+func (w *World) keepObject(b *Bucket, v Version, now time.Time) (stored, replaced *Version) {
 	v.ID = w.nextVersionID(b, now)
 	v.Modified = now.UTC().Truncate(time.Second)
 	v.Arrived = now
@@ -105,10 +139,7 @@ func (w *World) storeObject(b *Bucket, v Version, now time.Time) *Version {
 		v.ACL = or(v.ACL, "default")
 		v.StorageClass = or(v.StorageClass, b.StorageClass)
 	}
-	replaced := b.insert(&v)
-	w.wrote(b, &v, replaced, now)
-	w.broadcast()
-	return &v
+	return &v, b.insert(&v)
 }
 
 func checkKey(key string) *Error {
@@ -241,7 +272,9 @@ func (w *World) deleteObject(b *Bucket, key, versionID string, now time.Time) De
 }
 
 // PutObjectTags replaces the tags of a version; nil takes them away. Replication
-// is not told: no document says that it would be.
+// is not told: no document says that it would be. So a tag filter goes by the tags
+// that a new object is written with, and by those that an older one has when the rule
+// is made; tags that come later bring nothing to the destination.
 func (w *World) PutObjectTags(bucket, key, versionID string, tags []Tag) (*Version, *Error) {
 	return w.alterObject(bucket, key, versionID, func(v *Version) { v.Tags = slices.Clone(tags) }, false)
 }

@@ -1,6 +1,9 @@
 package world
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // What clients do to a bucket is told to replication through these methods, with
 // the lock held and after the bucket was changed. What replication itself writes
@@ -17,6 +20,27 @@ func (w *World) wrote(b *Bucket, v, replaced *Version, now time.Time) {
 			w.copyVersion(r, v, nil, now)
 		}
 	}
+}
+
+// reclassified reports a copy of an object onto itself that changed its storage class
+// and nothing else: a write that is not replicated. Only where the object itself still
+// waits to be copied under that version id, the copy takes its place, or else it would
+// never arrive. In a bucket with versions the new version stays at the source.
+func (w *World) reclassified(b *Bucket, v *Version, now time.Time) {
+	for _, r := range b.rules {
+		if r.does("PUT") && r.awaits(v.Key, v.ID) {
+			w.copyVersion(r, v, nil, now)
+		}
+	}
+}
+
+// awaits reports whether a version still has to be copied.
+func (r *Rule) awaits(key, id string) bool {
+	if slices.ContainsFunc(r.run.history, func(v *Version) bool { return v.Key == key && v.ID == id }) {
+		return true
+	}
+	l := r.run.lanes[key]
+	return l != nil && slices.ContainsFunc(l.tasks, func(t *task) bool { return t.kind == taskPut && t.versionID == id })
 }
 
 // removed reports that a version was taken away for good (a delete in a bucket
