@@ -168,3 +168,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestADeskWhoseLimitWasRaisedTakesAHundredPrefixes(t *testing.T) {
+	r := request()
+	raised := replication.Desk{Account: account, MaxPrefixes: 100}
+	r.Objects.Prefixes = nil
+	for n := range 101 {
+		r.Objects.Prefixes = append(r.Objects.Prefixes, fmt.Sprintf("p%03d/", n))
+	}
+	p := replication.Validate(r, raised)
+	require.Len(t, p, 1)
+	require.Equal(t, replication.ReasonPrefixCount, p[0].Code)
+	r.Objects.Prefixes = r.Objects.Prefixes[:100]
+	require.Empty(t, replication.Validate(r, raised))
+	require.Len(t, replication.Validate(r, planDesk), 1, "not where it was not")
+}
