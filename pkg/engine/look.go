@@ -115,6 +115,7 @@ func (s *session) reads() []read {
 		}, func(s *seen, v *replication.AttachmentSeen) { s.Attachment = v }),
 		seeing(replication.LookCanary, head(func() string { return j.Verification.Key }), func(s *seen, v *replication.ObjectSeen) { s.Canary = v }),
 		seeing(replication.LookOutside, head(func() string { return j.Verification.OutsideKey }), func(s *seen, v *replication.ObjectSeen) { s.Outside = v }),
+		seeing(replication.LookUntagged, head(func() string { return j.Verification.UntaggedKey }), func(s *seen, v *replication.ObjectSeen) { s.Untagged = v }),
 		seeing(replication.LookDestinationEmpty, func(ctx context.Context) (bool, error) {
 			return e.Objects.Empty(ctx, r.Destination, r.Objects.Prefixes)
 		}, func(s *seen, v *bool) { s.DestinationEmpty = v }),

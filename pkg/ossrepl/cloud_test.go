@@ -192,7 +192,13 @@ func TestARuleOfTheCloudLivesAndDies(t *testing.T) {
 func TestEveryOptionOfATicketComesBackAsItWasPut(t *testing.T) {
 	yes := true
 	for name, change := range map[string]func(*replication.Request){
-		"with everything":         func(r *replication.Request) { r.RTC, r.ReplicateDeletes, r.Historical.Replicate = true, true, &yes },
+		"with everything": func(r *replication.Request) { r.RTC, r.ReplicateDeletes, r.Historical.Replicate = true, true, &yes },
+		"all of the tags": func(r *replication.Request) {
+			r.Objects.Tags = &replication.TagFilter{Match: replication.MatchAll, Set: []replication.Tag{{Key: "team", Value: "a b+c"}, {Key: "Team"}}}
+		},
+		"any of the tags": func(r *replication.Request) {
+			r.Objects.Tags = &replication.TagFilter{Match: replication.MatchAny, Set: []replication.Tag{{Key: "z", Value: "1"}, {Key: "a", Value: "2"}}}
+		},
 		"within one region":       func(r *replication.Request) { r.Destination.Region = r.Source.Region },
 		"the whole bucket":        func(r *replication.Request) { r.Objects.Prefixes = nil },
 		"prefixes of odd letters": func(r *replication.Request) { r.Objects.Prefixes = []string{"a & b/", "<ü>/"} },

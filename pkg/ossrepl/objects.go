@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -47,8 +48,12 @@ func (c *Client) Put(ctx context.Context, e replication.End, o replication.Canar
 	for name, value := range o.Meta {
 		meta[strings.ToLower(name)] = value
 	}
+	var tags *string
+	if len(o.Tags) > 0 {
+		tags = oss.Ptr(tagging(o.Tags))
+	}
 	res, err := c.at(e.Region).PutObject(ctx, &oss.PutObjectRequest{
-		Bucket: &e.Bucket, Key: &o.Key, Body: strings.NewReader(o.Content), Metadata: meta,
+		Tagging: tags, Bucket: &e.Bucket, Key: &o.Key, Body: strings.NewReader(o.Content), Metadata: meta,
 		ContentType: oss.Ptr("text/plain; charset=utf-8"),
 	})
 	if err != nil {
@@ -58,6 +63,17 @@ func (c *Client) Put(ctx context.Context, e replication.End, o replication.Canar
 		Is: replication.Exists, Size: int64(len(o.Content)), ETag: unquote(oss.ToString(res.ETag)), CRC64: oss.ToString(res.HashCRC64),
 		VersionID: oss.ToString(res.VersionId), Meta: meta,
 	}, nil
+}
+
+// tagging writes tags as the header x-oss-tagging has them. A space becomes %20,
+// which means a space to every decoder.
+func tagging(tags []replication.Tag) string {
+	var s []string
+	escape := func(t string) string { return strings.ReplaceAll(url.QueryEscape(t), "+", "%20") }
+	for _, t := range tags {
+		s = append(s, escape(t.Key)+"="+escape(t.Value))
+	}
+	return strings.Join(s, "&")
 }
 
 // Delete deletes an object without naming a version: in a versioned bucket that

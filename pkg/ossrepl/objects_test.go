@@ -79,6 +79,16 @@ func TestAWriteReturnsWhatWasStored(t *testing.T) {
 	require.Equal(t, "/.replidesk/CHG 1/ü", r.path)
 }
 
+func TestAWriteCarriesItsTags(t *testing.T) {
+	c, asked := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) })
+	_, err := c.Put(t.Context(), src, replication.Canary{Key: "k", Content: "hello", Tags: []replication.Tag{{Key: "a b", Value: "c+d=e/f"}, {Key: "empty"}}})
+	require.NoError(t, err)
+	require.Equal(t, "a%20b=c%2Bd%3De%2Ff&empty=", asked.requests()[0].header.Get("x-oss-tagging"))
+	_, err = c.Put(t.Context(), src, replication.Canary{Key: "k", Content: "hello"})
+	require.NoError(t, err)
+	require.NotContains(t, asked.requests()[1].header, "X-Oss-Tagging")
+}
+
 func TestAWriteWithAnotherChecksumLeavesTheOutcomeUnknown(t *testing.T) {
 	c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("x-oss-hash-crc64ecma", "1")

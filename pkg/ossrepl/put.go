@@ -1,7 +1,10 @@
 package ossrepl
 
 import (
+	"bytes"
 	"context"
+	"encoding/xml"
+	"net/http"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
@@ -13,6 +16,9 @@ import (
 // closes [fact 2]; a role that OSS cannot use is fault.Denied with NoPermission [fact 24].
 func (c *Client) PutRule(ctx context.Context, r replication.RuleSpec) (ruleID, requestID string, err error) {
 	const op = "PutBucketReplication"
+	if r.Tags != nil {
+		return c.putTagged(ctx, r)
+	}
 	res, err := c.at(r.Source.Region).PutBucketReplication(ctx, &oss.PutBucketReplicationRequest{
 		Bucket:                   oss.Ptr(r.Source.Bucket),
 		ReplicationConfiguration: &oss.ReplicationConfiguration{Rules: []oss.ReplicationRule{ruleOf(r)}},
@@ -21,6 +27,47 @@ func (c *Client) PutRule(ctx context.Context, r replication.RuleSpec) (ruleID, r
 		return "", "", fail(ctx, op, r.Source.Bucket+" to "+r.Destination.Bucket, err)
 	}
 	return oss.ToString(res.ReplicationRuleId), res.Headers.Get(oss.HeaderOssRequestID), nil
+}
+
+// taggedRule is a rule with a tag filter, for which the SDK's type has no field.
+type taggedRule struct {
+	oss.ReplicationRule
+	FilterType string       `xml:"UserTaggings>FilterType"`
+	Tags       []ruleTagXML `xml:"UserTaggings>UserTagging"`
+}
+
+type ruleTagXML struct{ Key, Value string }
+
+// putTagged puts a rule with a tag filter through the SDK's generic call.
+func (c *Client) putTagged(ctx context.Context, r replication.RuleSpec) (ruleID, requestID string, err error) {
+	const op = "PutBucketReplication"
+	resource := r.Source.Bucket + " to " + r.Destination.Bucket
+	rule := taggedRule{ReplicationRule: ruleOf(r), FilterType: filterTypes[r.Tags.Match]}
+	for _, t := range r.Tags.Set {
+		rule.Tags = append(rule.Tags, ruleTagXML{t.Key, t.Value})
+	}
+	body, err := xml.Marshal(struct {
+		XMLName xml.Name `xml:"ReplicationConfiguration"`
+		Rule    taggedRule
+	}{Rule: rule})
+	if err != nil {
+		return "", "", fail(ctx, op, resource, err)
+	}
+	in := &oss.OperationInput{
+		OpName: op, Method: http.MethodPost, Bucket: &r.Source.Bucket, Parameters: map[string]string{"replication": "", "comp": "add"},
+		Headers: map[string]string{oss.HTTPHeaderContentType: "application/xml"}, Body: bytes.NewReader(body),
+	}
+	if err := oss.MarshalUpdateContentMd5(nil, in); err != nil {
+		return "", "", fail(ctx, op, resource, err)
+	}
+	out, err := c.at(r.Source.Region).InvokeOperation(ctx, in)
+	if err != nil {
+		return "", "", fail(ctx, op, resource, err)
+	}
+	if out.Body != nil {
+		defer out.Body.Close()
+	}
+	return out.Headers.Get("x-oss-replication-rule-id"), out.Headers.Get(oss.HeaderOssRequestID), nil
 }
 
 // ruleOf writes every element out, so that no default of OSS or of the SDK decides

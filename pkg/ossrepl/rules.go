@@ -58,37 +58,51 @@ type ruleXML struct {
 	Status                      string
 	HistoricalObjectReplication string
 	SyncRole                    string
-	RTC                         string       `xml:"RTC>Status"`
-	KMS                         string       `xml:"SourceSelectionCriteria>SseKmsEncryptedObjects>Status"`
-	Key                         string       `xml:"EncryptionConfiguration>ReplicaKmsKeyID"`
+	RTC                         string `xml:"RTC>Status"`
+	KMS                         string `xml:"SourceSelectionCriteria>SseKmsEncryptedObjects>Status"`
+	Key                         string `xml:"EncryptionConfiguration>ReplicaKmsKeyID"`
+	UserTaggings                []taggingsXML
 	Others                      []elementXML `xml:",any"`
 }
 
 // elementXML is an element of any kind.
-type elementXML struct {
-	XMLName  xml.Name
-	Children []elementXML `xml:",any"`
+type elementXML struct{ XMLName xml.Name }
+
+// taggingsXML is the tag filter of a rule. No page documents it; the form is known
+// from two other clients. [fact 43]
+type taggingsXML struct {
+	FilterType  string
+	UserTagging []struct{ Key, Value string }
+	Others      []elementXML `xml:",any"`
 }
 
-// tags counts the tag filters of a rule. No page documents how they are written,
-// and SDK v2 has no field for them; so every unknown element whose name speaks of
-// tags is taken for one, and its children of such a name are what is counted.
-func (r ruleXML) tags() int {
-	speaksOfTags := func(e elementXML) bool { return strings.Contains(strings.ToLower(e.XMLName.Local), "tag") }
-	n := 0
-	for _, e := range r.Others {
-		if !speaksOfTags(e) {
+// filterTypes are the matches of a tag filter as rules have them.
+var filterTypes = map[replication.TagMatch]string{replication.MatchAll: "AND", replication.MatchAny: "OR"}
+
+// tags returns the tag filter of a rule, and how many elements speak of tags in
+// another form: whatever they say, the rule is not one that was asked for.
+func (r ruleXML) tags() (f *replication.TagFilter, odd int) {
+	for i, t := range r.UserTaggings {
+		if odd += len(t.Others); i > 0 {
+			odd++
 			continue
 		}
-		inside := 0
-		for _, c := range e.Children {
-			if speaksOfTags(c) {
-				inside++
+		f = &replication.TagFilter{Match: replication.TagMatch(t.FilterType)}
+		for match, name := range filterTypes {
+			if name == t.FilterType {
+				f.Match = match
 			}
 		}
-		n += max(1, inside)
+		for _, tag := range t.UserTagging {
+			f.Set = append(f.Set, replication.Tag{Key: tag.Key, Value: tag.Value})
+		}
 	}
-	return n
+	for _, e := range r.Others {
+		if strings.Contains(strings.ToLower(e.XMLName.Local), "tag") {
+			odd++
+		}
+	}
+	return f, odd
 }
 
 // Rules reads the rules of a bucket. A bucket that never had one is answered 404
@@ -105,10 +119,11 @@ func (c *Client) Rules(ctx context.Context, source replication.End) (replication
 	}
 	var s replication.RulesSeen
 	for _, r := range x.Rule {
+		tags, odd := r.tags()
 		s.Rules = append(s.Rules, replication.RuleSeen{
 			ID: r.ID, Destination: r.Destination.Bucket, Location: r.Destination.Location, TransferType: r.Destination.TransferType,
 			Prefixes: r.Prefix, Action: r.Action, Historical: strings.ToLower(r.HistoricalObjectReplication), SyncRole: r.SyncRole,
-			RTC: strings.ToLower(r.RTC), KMS: r.KMS, Tags: r.tags(), Status: replication.RuleStatus(r.Status),
+			RTC: strings.ToLower(r.RTC), KMS: r.KMS, Tags: tags, OddTags: odd, Status: replication.RuleStatus(r.Status),
 		})
 	}
 	return s, nil

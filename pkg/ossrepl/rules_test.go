@@ -1,6 +1,8 @@
 package ossrepl
 
 import (
+	"crypto/md5"
+	"encoding/base64"
 	"encoding/xml"
 	"net/http"
 	"testing"
@@ -31,7 +33,7 @@ func TestRulesAreReadWithEveryElement(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []replication.RuleSeen{
 		{ID: "r1", Destination: "dst-bucket", Location: "oss-us-west-1", TransferType: "oss_acc", Prefixes: []string{"a/", "b/"}, Action: "PUT,DELETE",
-			Historical: "enabled", SyncRole: "role-name", RTC: "enabling", KMS: "Enabled", Tags: 2, Status: replication.RuleDoing},
+			Historical: "enabled", SyncRole: "role-name", RTC: "enabling", KMS: "Enabled", Tags: &replication.TagFilter{Match: replication.MatchAll, Set: []replication.Tag{{Key: "k", Value: "v"}, {Key: "l", Value: "w"}}}, Status: replication.RuleDoing},
 		{ID: "r2", Destination: "other", Location: "oss-cn-shanghai", Action: "ALL", Historical: "disabled", Status: replication.RuleClosing},
 	}, s.Rules)
 	require.Equal(t, "src-bucket.oss-cn-hangzhou.aliyuncs.com", asked.requests()[0].host)
@@ -41,22 +43,32 @@ func TestRulesAreReadWithEveryElement(t *testing.T) {
 func TestTagFiltersOfAnyFormAreNoticed(t *testing.T) {
 	for name, c := range map[string]struct {
 		elements string
-		want     int
+		want     *replication.TagFilter
+		odd      int
 	}{
-		"none":                               {``, 0},
-		"an element that is not about tags":  {`<Priority>3</Priority>`, 0},
-		"one filter":                         {`<UserTaggings><FilterType>OR</FilterType><UserTagging><Key>k</Key></UserTagging></UserTaggings>`, 1},
-		"a list of filters without a parent": {`<Tag><Key>k</Key></Tag><Tag><Key>l</Key></Tag>`, 2},
-		"an element without filters":         {`<UserTaggings/>`, 1},
-		"another spelling":                   {`<ObjectTagFilter><TagSet/></ObjectTagFilter>`, 1},
+		"none":                               {``, nil, 0},
+		"an element that is not about tags":  {`<Priority>3</Priority>`, nil, 0},
+		"one filter":                         {`<UserTaggings><FilterType>OR</FilterType><UserTagging><Key>k</Key></UserTagging></UserTaggings>`, filter("any", "k", ""), 0},
+		"all the tags":                       {`<UserTaggings><FilterType>AND</FilterType><UserTagging><Key>K &amp; l</Key><Value>v</Value></UserTagging></UserTaggings>`, filter("all", "K & l", "v"), 0},
+		"another type of filter":             {`<UserTaggings><FilterType>NOT</FilterType><UserTagging><Key>k</Key></UserTagging></UserTaggings>`, filter("NOT", "k", ""), 0},
+		"a list of filters without a parent": {`<Tag><Key>k</Key></Tag><Tag><Key>l</Key></Tag>`, nil, 2},
+		"an element without filters":         {`<UserTaggings/>`, &replication.TagFilter{}, 0},
+		"another spelling":                   {`<ObjectTagFilter><TagSet/></ObjectTagFilter>`, nil, 1},
+		"another spelling inside":            {`<UserTaggings><FilterType>AND</FilterType><Tag><Key>k</Key></Tag></UserTaggings>`, &replication.TagFilter{Match: "all"}, 1},
+		"two filters":                        {`<UserTaggings><FilterType>AND</FilterType></UserTaggings><UserTaggings/>`, &replication.TagFilter{Match: "all"}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl, _ := serve(t, always(200, `<ReplicationConfiguration><Rule><ID>r</ID>`+c.elements+`</Rule></ReplicationConfiguration>`))
 			s, err := cl.Rules(t.Context(), src)
 			require.NoError(t, err)
 			require.Equal(t, c.want, s.Rules[0].Tags)
+			require.Equal(t, c.odd, s.Rules[0].OddTags)
 		})
 	}
+}
+
+func filter(match replication.TagMatch, key, value string) *replication.TagFilter {
+	return &replication.TagFilter{Match: match, Set: []replication.Tag{{Key: key, Value: value}}}
 }
 
 func TestNoConfigurationIsAnEmptyOne(t *testing.T) {
@@ -191,6 +203,26 @@ func TestARuleIsPutWithEveryElement(t *testing.T) {
 				"RTC": "<Status>disabled</Status>", "SourceSelectionCriteria": "<SseKmsEncryptedObjects><Status>Disabled</Status></SseKmsEncryptedObjects>",
 			},
 		},
+		"with a tag filter": {
+			replication.RuleSpec{Source: src, Destination: dst, Transfer: "internal", Prefixes: []string{"a/"}, Action: "PUT", Historical: "enabled", SyncRole: "role",
+				Tags: &replication.TagFilter{Match: replication.MatchAll, Set: []replication.Tag{{Key: "K", Value: "a<b"}, {Key: "k", Value: ""}}}},
+			map[string]string{
+				"Destination": "<Bucket>dst-bucket</Bucket><Location>oss-cn-shanghai</Location><TransferType>internal</TransferType>",
+				"PrefixSet":   "<Prefix>a/</Prefix>", "Action": "PUT", "HistoricalObjectReplication": "enabled", "SyncRole": "role",
+				"RTC": "<Status>disabled</Status>", "SourceSelectionCriteria": "<SseKmsEncryptedObjects><Status>Disabled</Status></SseKmsEncryptedObjects>",
+				"UserTaggings": "<FilterType>AND</FilterType><UserTagging><Key>K</Key><Value>a&lt;b</Value></UserTagging><UserTagging><Key>k</Key><Value></Value></UserTagging>",
+			},
+		},
+		"with a filter for any tag, within a region": {
+			replication.RuleSpec{Source: src, Destination: replication.End{Region: src.Region, Bucket: "near"}, Transfer: "internal", Action: "PUT", Historical: "disabled", SyncRole: "role",
+				Tags: filter(replication.MatchAny, "k", "v")},
+			map[string]string{
+				"Destination": "<Bucket>near</Bucket><Location>oss-cn-hangzhou</Location><TransferType>internal</TransferType>",
+				"Action":      "PUT", "HistoricalObjectReplication": "disabled", "SyncRole": "role",
+				"SourceSelectionCriteria": "<SseKmsEncryptedObjects><Status>Disabled</Status></SseKmsEncryptedObjects>",
+				"UserTaggings":            "<FilterType>OR</FilterType><UserTagging><Key>k</Key><Value>v</Value></UserTagging>",
+			},
+		},
 		"within a region, where there is no RTC": {
 			replication.RuleSpec{Source: src, Destination: replication.End{Region: src.Region, Bucket: "near"}, Transfer: "internal", Action: "ALL", Historical: "enabled", SyncRole: "role"},
 			map[string]string{
@@ -214,6 +246,9 @@ func TestARuleIsPutWithEveryElement(t *testing.T) {
 			require.Equal(t, http.MethodPost, r.method)
 			require.Equal(t, []string{"add"}, r.query["comp"])
 			require.Contains(t, r.query, "replication")
+			require.Equal(t, "application/xml", r.header.Get("Content-Type"))
+			sum := md5.Sum([]byte(r.body))
+			require.Equal(t, base64.StdEncoding.EncodeToString(sum[:]), r.header.Get("Content-MD5"))
 
 			var body sent
 			require.NoError(t, xml.Unmarshal([]byte(r.body), &body))
@@ -224,6 +259,25 @@ func TestARuleIsPutWithEveryElement(t *testing.T) {
 			}
 			require.Equal(t, c.want, got)
 		})
+	}
+}
+
+func TestTheBodyOfARuleWithTags(t *testing.T) {
+	cl, asked := serve(t, always(200, ""))
+	_, _, err := cl.PutRule(t.Context(), replication.RuleSpec{Source: src, Destination: dst, Transfer: "internal", Prefixes: []string{"a/"}, Action: "PUT", Historical: "disabled",
+		SyncRole: "role", Tags: filter(replication.MatchAny, "k", "v")})
+	require.NoError(t, err)
+	require.Equal(t, "<ReplicationConfiguration><Rule>"+
+		"<Destination><Bucket>dst-bucket</Bucket><Location>oss-cn-shanghai</Location><TransferType>internal</TransferType></Destination>"+
+		"<SyncRole>role</SyncRole><SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Disabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria>"+
+		"<HistoricalObjectReplication>disabled</HistoricalObjectReplication><RTC><Status>disabled</Status></RTC><PrefixSet><Prefix>a/</Prefix></PrefixSet><Action>PUT</Action>"+
+		"<UserTaggings><FilterType>OR</FilterType><UserTagging><Key>k</Key><Value>v</Value></UserTagging></UserTaggings>"+
+		"</Rule></ReplicationConfiguration>", asked.requests()[0].body)
+
+	for code, kind := range map[string]fault.Kind{"BucketReplicationAlreadyExist": fault.Exists, "TooManyFilterObjectTags": fault.Terminal, "NoPermission": fault.Denied} {
+		cl, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 400, code) })
+		_, _, err := cl.PutRule(t.Context(), replication.RuleSpec{Source: src, Destination: dst, Tags: filter(replication.MatchAny, "k", "v")})
+		require.Equal(t, kind, fault.Of(err), code)
 	}
 }
 

@@ -20,14 +20,36 @@ const maxKeyBytes = 1023
 // under the first prefix that leaves room for it.
 func CanaryKey(r Request) string { return roomiest(r) + canaryName(r) }
 
-func canaryName(r Request) string  { return canaryFolder + r.ID + "/canary" }
-func outsideName(r Request) string { return canaryFolder + r.ID + "/outside" }
+// UntaggedKey returns the key of the object in scope but for its tags: it has none.
+// It is "" without a tag filter.
+func UntaggedKey(r Request) string {
+	if r.Objects.Tags == nil {
+		return ""
+	}
+	return roomiest(r) + untaggedName(r)
+}
 
-// roomiest returns the first prefix under which the canary's name fits, or the
+// longestKey returns the longest key below a prefix of the rule that the proof needs.
+func longestKey(r Request) string {
+	if u := UntaggedKey(r); u != "" {
+		return u
+	}
+	return CanaryKey(r)
+}
+
+func canaryName(r Request) string   { return canaryFolder + r.ID + "/canary" }
+func outsideName(r Request) string  { return canaryFolder + r.ID + "/outside" }
+func untaggedName(r Request) string { return canaryFolder + r.ID + "/untagged" }
+
+// roomiest returns the first prefix under which the names of the proof fit, or the
 // first; without prefixes "".
 func roomiest(r Request) string {
+	longest := canaryName(r)
+	if r.Objects.Tags != nil {
+		longest = untaggedName(r)
+	}
 	for _, p := range r.Objects.Prefixes {
-		if len(p)+len(canaryName(r)) <= maxKeyBytes {
+		if len(p)+len(longest) <= maxKeyBytes {
 			return p
 		}
 	}
@@ -67,14 +89,25 @@ func canary(r Request, turn int) Canary {
 		Key:     CanaryKey(r),
 		Content: fmt.Sprintf("Replidesk writes this object to prove that %s replicates to %s (ticket %s, turn %d, %x). It may be deleted.\n", r.Source.Bucket, r.Destination.Bucket, r.ID, turn, sum),
 		Meta:    map[string]string{"replidesk-ticket": r.ID, "replidesk-turn": fmt.Sprint(turn)},
+		Tags:    r.Objects.Tags.enough(),
 	}
 }
 
-// outside returns the object that must not arrive.
+// outside returns the object outside the prefixes, which must not arrive. It has
+// the tags of the scope, so that nothing but its key keeps it from arriving.
 func outside(r Request) Canary {
+	c := stray(r, OutsideKey(r), "outside the scope of")
+	c.Tags = r.Objects.Tags.enough()
+	return c
+}
+
+// untagged returns the object without the tags of the scope, which must not arrive.
+func untagged(r Request) Canary { return stray(r, UntaggedKey(r), "without the tags of") }
+
+func stray(r Request, key, where string) Canary {
 	return Canary{
-		Key:     OutsideKey(r),
-		Content: fmt.Sprintf("Replidesk writes this object outside the scope of the rule from %s to %s (ticket %s): it must not be replicated. It may be deleted.\n", r.Source.Bucket, r.Destination.Bucket, r.ID),
+		Key:     key,
+		Content: fmt.Sprintf("Replidesk writes this object %s the rule from %s to %s (ticket %s): it must not be replicated. It may be deleted.\n", where, r.Source.Bucket, r.Destination.Bucket, r.ID),
 		Meta:    map[string]string{"replidesk-ticket": r.ID},
 	}
 }

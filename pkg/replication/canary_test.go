@@ -72,6 +72,23 @@ func FuzzTheOutsideIsNeverInScope(f *testing.F) {
 	})
 }
 
+func TestTheObjectWithoutTagsLiesInScope(t *testing.T) {
+	r := request()
+	require.Empty(t, replication.UntaggedKey(r), "without a filter there is none")
+	r.Objects.Tags = filter("all", "k=v")
+	require.Equal(t, "image/.replidesk/CHG-2041/untagged", replication.UntaggedKey(r))
+	r.Objects.Prefixes = nil
+	require.Equal(t, ".replidesk/CHG-2041/untagged", replication.UntaggedKey(r))
+	tight := strings.Repeat("l", 1023-len(".replidesk/CHG-2041/canary"))
+	r.Objects.Prefixes = []string{tight, "b/"}
+	require.Equal(t, "b/.replidesk/CHG-2041/untagged", replication.UntaggedKey(r))
+	require.Equal(t, "b/.replidesk/CHG-2041/canary", replication.CanaryKey(r), "both lie below one prefix")
+	r.Objects.Prefixes = []string{tight}
+	p := replication.Validate(r, desk)
+	require.Len(t, p, 1)
+	require.Equal(t, replication.ReasonPrefixInvalid, p[0].Code, "it would have no room")
+}
+
 func TestACanaryBelowAPrefixWithoutRoomIsRefused(t *testing.T) {
 	with := func(n int, more string) string {
 		return strings.Replace(good, `"image/","video","a","A"`, `"`+strings.Repeat("l", n)+`"`+more, 1)

@@ -18,6 +18,7 @@ const (
 	EffectCloseRule   EffectKind = "close-rule"
 	EffectPutCanary   EffectKind = "put-canary"
 	EffectPutOutside  EffectKind = "put-outside"
+	EffectPutUntagged EffectKind = "put-untagged"
 	EffectOverwrite   EffectKind = "overwrite-canary"
 	EffectDelete      EffectKind = "delete-canary"
 	EffectCleanUp     EffectKind = "clean-up"
@@ -52,6 +53,7 @@ type Canary struct {
 	Key     string            `json:"key"`
 	Content string            `json:"content"`
 	Meta    map[string]string `json:"meta,omitempty"` // user metadata, lower-case names
+	Tags    []Tag             `json:"tags,omitempty"`
 }
 
 // Result is how an effect ended.

@@ -89,6 +89,7 @@ func (j *Job) leftovers() []string {
 	if p := j.Verification; p != nil && j.Evidence == nil {
 		add(p.Begun, "object %s/%s", r.Source.Bucket, p.Key)
 		add(p.First != nil && p.OutsideKey != "", "object %s/%s", r.Source.Bucket, p.OutsideKey)
+		add(p.First != nil && p.UntaggedKey != "", "object %s/%s", r.Source.Bucket, p.UntaggedKey)
 	}
 	if !j.RuleStands() {
 		add(!j.Made.Pair.IsZero() || j.Made.PairAsked, "the claim of the pair %s", r.Pair())

@@ -40,7 +40,7 @@ func request() replication.Request {
 // stands returns the rule of a request as OSS shows it.
 func stands(r replication.Request) replication.RuleSeen {
 	s := replication.RuleFor(r)
-	g := replication.RuleSeen{ID: ruleID, Destination: s.Destination.Bucket, Location: s.Destination.Location(), Prefixes: s.Prefixes,
+	g := replication.RuleSeen{ID: ruleID, Destination: s.Destination.Bucket, Location: s.Destination.Location(), Prefixes: s.Prefixes, Tags: s.Tags,
 		Action: s.Action, Historical: s.Historical, SyncRole: s.SyncRole, Status: replication.RuleDoing}
 	if s.Transfer == replication.TransferAcceleration {
 		g.TransferType = s.Transfer
@@ -65,7 +65,7 @@ func healthy(r replication.Request) world {
 		Policy:     &replication.PolicySeen{Is: replication.Exists, Document: replication.RolePolicy(r)},
 		Attachment: &replication.AttachmentSeen{Attached: true},
 		Canary:     &replication.ObjectSeen{Is: replication.Missing}, Outside: &replication.ObjectSeen{Is: replication.Missing},
-		DestinationEmpty: ptr(true),
+		Untagged: &replication.ObjectSeen{Is: replication.Missing}, DestinationEmpty: ptr(true),
 	}
 }
 
@@ -181,6 +181,7 @@ func reveal(seen *world, w world, l replication.Look) {
 	show(seen, w, l, replication.LookAttachment, func() { seen.Attachment = w.Attachment })
 	show(seen, w, l, replication.LookCanary, func() { seen.Canary = w.Canary })
 	show(seen, w, l, replication.LookOutside, func() { seen.Outside = w.Outside })
+	show(seen, w, l, replication.LookUntagged, func() { seen.Untagged = w.Untagged })
 	show(seen, w, l, replication.LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
 }
 

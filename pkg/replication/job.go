@@ -105,6 +105,7 @@ type VerifyStep string
 const (
 	StepPut       VerifyStep = "put"
 	StepOutside   VerifyStep = "put-outside"
+	StepUntagged  VerifyStep = "put-untagged"
 	StepArrive    VerifyStep = "arrive"
 	StepOverwrite VerifyStep = "overwrite"
 	StepArrive2   VerifyStep = "arrive-overwritten"
@@ -120,12 +121,13 @@ type Verification struct {
 	Step         VerifyStep  `json:"step"`
 	Since        time.Time   `json:"since"` // when the step was entered
 	Key          string      `json:"key,omitempty"`
-	OutsideKey   string      `json:"outsideKey,omitempty"` // "" when every key is in scope
-	Written      time.Time   `json:"written,omitzero"`     // the object that is waited for
-	Begun        bool        `json:"begun,omitempty"`      // a first write was begun: the canary may be at the source
-	First        *ObjectSeen `json:"first,omitempty"`      // the canary at the source, as written first
-	Second       *ObjectSeen `json:"second,omitempty"`     // as overwritten
-	Seconds      float64     `json:"seconds,omitempty"`    // write to arrival seen
+	OutsideKey   string      `json:"outsideKey,omitempty"`  // "" when every key is in scope
+	UntaggedKey  string      `json:"untaggedKey,omitempty"` // "" without a tag filter
+	Written      time.Time   `json:"written,omitzero"`      // the object that is waited for
+	Begun        bool        `json:"begun,omitempty"`       // a first write was begun: the canary may be at the source
+	First        *ObjectSeen `json:"first,omitempty"`       // the canary at the source, as written first
+	Second       *ObjectSeen `json:"second,omitempty"`      // as overwritten
+	Seconds      float64     `json:"seconds,omitempty"`     // write to arrival seen
 	Overwrite    float64     `json:"overwriteSeconds,omitempty"`
 	Deletion     string      `json:"deletion,omitempty"`
 	ReportedLate bool        `json:"reportedLate,omitempty"`
@@ -142,6 +144,7 @@ type Evidence struct {
 	OverwriteSeconds float64   `json:"overwriteSeconds,omitempty"`
 	Deletion         string    `json:"deletion,omitempty"` // what deleting the canary did
 	Outside          string    `json:"outside,omitempty"`  // what became of the object outside the scope
+	Untagged         string    `json:"untagged,omitempty"` // what became of the object without the tags of the scope
 	LeftBehind       []string  `json:"leftBehind,omitempty"`
 	WatermarkBefore  time.Time `json:"watermarkBefore,omitzero"` // the first watermark that was seen
 	Watermark        time.Time `json:"watermark,omitzero"`       // the one to which it moved

@@ -17,7 +17,7 @@ const MaxTicketBytes = 64 * 1024
 // carry out. They are refused by name, so that nobody believes they took effect.
 var later = map[string]string{
 	"target": "actions on an existing job", "approvals": "signed approvals", "dryRun": "planning",
-	"kms": "objects under KMS keys", "objects.tags": "tag filters", "verify.heartbeat": "heartbeat objects",
+	"kms": "objects under KMS keys", "verify.heartbeat": "heartbeat objects",
 	"role.name": "custom roles",
 }
 

@@ -43,6 +43,16 @@ func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
 		}
 		return s
 	}
+	tagged := func(match, set string) string {
+		return with(`"objects":{`, `"objects":{"tags":{"match":"`+match+`","set":[`+set+`]},`)
+	}
+	many := func(n int) string {
+		var s []string
+		for i := range n {
+			s = append(s, fmt.Sprintf(`{"key":"k%d","value":"v"}`, i))
+		}
+		return strings.Join(s, ",")
+	}
 	near := func(option string) string {
 		return strings.Replace(strings.Replace(good, "cn-shanghai", "cn-hangzhou", 1), `"historical"`, option+`,"historical"`, 1)
 	}
@@ -89,6 +99,25 @@ func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
 		"a region in its location form":            {with(`"cn-hangzhou"`, `"oss-cn-hangzhou"`), replication.ReasonInvalid, "source.region"},
 		"a bucket name that cannot be":             {with("src-bucket", "Src_Bucket"), replication.ReasonInvalid, "source.bucket"},
 		"an account that the desk does not serve":  {strings.ReplaceAll(good, "1000000000000001", "2000000000000002"), replication.ReasonAccountUnknown, "source.account"},
+		"a tag filter without a tag":               {tagged("all", ``), replication.ReasonTagInvalid, "objects.tags.set"},
+		"a tag filter that matches somehow":        {tagged("some", `{"key":"k","value":"v"}`), replication.ReasonInvalid, "objects.tags.match"},
+		"a tag filter in capitals":                 {tagged("ALL", `{"key":"k","value":"v"}`), replication.ReasonInvalid, "objects.tags.match"},
+		"eleven tags":                              {tagged("any", many(11)), replication.ReasonTagCount, "objects.tags.set"},
+		"a tag without a key":                      {tagged("all", `{"value":"v"}`), replication.ReasonTagInvalid, "objects.tags.set[0]"},
+		"a tag key of 129 characters":              {tagged("all", `{"key":"`+strings.Repeat("k", 129)+`"}`), replication.ReasonTagInvalid, "objects.tags.set[0]"},
+		"a tag value of 257 characters":            {tagged("all", `{"key":"k","value":"`+strings.Repeat("v", 257)+`"}`), replication.ReasonTagInvalid, "objects.tags.set[0]"},
+		"a tag key with an odd sign":               {tagged("all", `{"key":"a","value":"b"},{"key":"k&l","value":"v"}`), replication.ReasonTagInvalid, "objects.tags.set[1]"},
+		"a tag value with an odd sign":             {tagged("all", `{"key":"k","value":"ü"}`), replication.ReasonTagInvalid, "objects.tags.set[0]"},
+		"a tag value over two lines":               {tagged("all", `{"key":"k","value":"v\n"}`), replication.ReasonTagInvalid, "objects.tags.set[0]"},
+		"a tag key that is there twice":            {tagged("any", `{"key":"k","value":"v"},{"key":"k","value":"w"}`), replication.ReasonTagTwice, "objects.tags.set[1]"},
+		"tags with deletes":                        {strings.Replace(tagged("any", many(1)), `"historical"`, `"replicateDeletes":true,"historical"`, 1), replication.ReasonTagsWithDeletes, "replicateDeletes"},
+		"tags out of Zhangjiakou":                  {strings.Replace(tagged("any", many(1)), "cn-hangzhou", "cn-zhangjiakou", 1), replication.ReasonTagsRegion, "source.region"},
+		"tags to Zhongwei":                         {strings.Replace(tagged("any", many(1)), "cn-shanghai", "cn-zhongwei", 1), replication.ReasonTagsRegion, "destination.region"},
+		"tags to Mexico":                           {strings.Replace(tagged("any", many(1)), "cn-shanghai", "na-south-1", 1), replication.ReasonTagsRegion, "destination.region"},
+		"tags in the finance cloud":                {strings.Replace(tagged("any", many(1)), "cn-shanghai", "cn-shanghai-finance-1", 1), replication.ReasonTagsRegion, "destination.region"},
+		"tags that are a list":                     {with(`"objects":{`, `"objects":{"tags":[],`), replication.ReasonMalformed, "objects.tags"},
+		"tags that are null":                       {with(`"objects":{`, `"objects":{"tags":null,`), replication.ReasonMalformed, "objects.tags"},
+		"a field of a tag that does not exist":     {tagged("all", `{"Key":"k","value":"v"}`), replication.ReasonUnknownField, "objects.tags.set[0].Key"},
 		"acceleration within one region":           {near(`"transferAcceleration":true`), replication.ReasonAccelerationWithinRegion, "transferAcceleration"},
 		"time control within one region":           {near(`"rtc":true`), replication.ReasonRTCWithinRegion, "rtc"},
 		"a due date without a backfill":            {with(`"replicate":true`, `"replicate":false,"dueBy":"2030-01-01T00:00:00Z"`), replication.ReasonInvalid, "historical.dueBy"},
@@ -116,6 +145,19 @@ func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
 			require.NotEmpty(t, p[0].Remedy)
 		})
 	}
+}
+
+func TestATagFilterInOrderIsAccepted(t *testing.T) {
+	full := `{"key":"` + strings.Repeat("k", 128) + `","value":"` + strings.Repeat("v", 256) + `"},{"key":"K","value":"a b+c-d=e.f_g:h/i"},{"key":"k","value":"x"},{"key":"empty"}`
+	ticket := strings.Replace(good, `"objects":{`, `"objects":{"tags":{"match":"all","set":[`+full+`]},`, 1)
+	require.Empty(t, problemsOf(ticket), "keys differ by their letters, a value may be empty")
+	r, _ := replication.Parse([]byte(ticket))
+	require.Len(t, r.Objects.Tags.Set, 4)
+	plain, _ := replication.Parse([]byte(good))
+	require.NotEqual(t, plain.Fingerprint(), r.Fingerprint())
+	require.Nil(t, plain.Objects.Tags)
+	other, _ := replication.Parse([]byte(strings.Replace(ticket, `"all"`, `"any"`, 1)))
+	require.NotEqual(t, other.Fingerprint(), r.Fingerprint())
 }
 
 func TestTheRegionsDecideTheTopology(t *testing.T) {

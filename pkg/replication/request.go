@@ -62,6 +62,9 @@ type Objects struct {
 	// Prefixes restrict the scope to the keys that start with one of them. Empty
 	// means the whole bucket. They are case-sensitive and need no slash.
 	Prefixes []string `json:"prefixes,omitempty"`
+	// Tags restrict the scope to objects with certain tags; nil means whatever
+	// their tags.
+	Tags *TagFilter `json:"tags,omitempty"`
 }
 
 // Historical says what becomes of the objects that exist already.

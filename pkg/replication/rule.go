@@ -8,14 +8,15 @@ import (
 // A RuleSpec is the rule that a ticket asks for. Every element is sent, none is
 // left to a default of OSS. [fact 3]
 type RuleSpec struct {
-	Source      End      `json:"source"`
-	Destination End      `json:"destination"`
-	Transfer    string   `json:"transfer"` // "internal" or "oss_acc"
-	Prefixes    []string `json:"prefixes,omitempty"`
-	Action      string   `json:"action"`     // "ALL" or "PUT"
-	Historical  string   `json:"historical"` // "enabled" or "disabled"
-	SyncRole    string   `json:"syncRole"`   // the bare name [fact 4]
-	RTC         bool     `json:"rtc"`
+	Source      End        `json:"source"`
+	Destination End        `json:"destination"`
+	Transfer    string     `json:"transfer"` // "internal" or "oss_acc"
+	Prefixes    []string   `json:"prefixes,omitempty"`
+	Tags        *TagFilter `json:"tags,omitempty"` // nil: whatever their tags
+	Action      string     `json:"action"`         // "ALL" or "PUT"
+	Historical  string     `json:"historical"`     // "enabled" or "disabled"
+	SyncRole    string     `json:"syncRole"`       // the bare name [fact 4]
+	RTC         bool       `json:"rtc"`
 }
 
 // The links of a rule.
@@ -28,7 +29,7 @@ const (
 func RuleFor(r Request) RuleSpec {
 	s := RuleSpec{
 		Source: r.Source, Destination: r.Destination, Transfer: TransferInternal,
-		Prefixes: slices.Clone(r.Objects.Prefixes), Action: "PUT", Historical: "disabled",
+		Prefixes: slices.Clone(r.Objects.Prefixes), Tags: r.Objects.Tags, Action: "PUT", Historical: "disabled",
 		SyncRole: RoleName(r.ID), RTC: r.RTC,
 	}
 	if r.TransferAcceleration {
@@ -70,8 +71,12 @@ func (s RuleSpec) Differences(g RuleSeen) []string {
 	}
 	differ("RTC", onOff(s.RTC), onOff(g.RTC == "enabled" || g.RTC == "enabling"))
 	differ("KMS replication", "off", onOff(g.KMS == "Enabled"))
-	if g.Tags > 0 {
-		differ("tag filter", "none", fmt.Sprintf("%d tags", g.Tags))
+	tags := g.Tags.String()
+	if g.OddTags > 0 {
+		tags += fmt.Sprintf(" and %d elements of another form", g.OddTags)
+	}
+	if asked := s.Tags.String(); asked != tags {
+		d = append(d, fmt.Sprintf("tag filter is %s, asked for was %s", tags, asked))
 	}
 	return d
 }

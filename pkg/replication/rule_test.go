@@ -2,6 +2,7 @@ package replication_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,7 +42,7 @@ func elements() map[string]elementCase {
 		"RTC is dropped":                    {func(g *replication.RuleSeen) { g.RTC = "" }, `RTC is "off", asked for was "on"`},
 		"RTC is off":                        {func(g *replication.RuleSeen) { g.RTC = "disabled" }, "RTC"},
 		"KMS objects are replicated too":    {func(g *replication.RuleSeen) { g.KMS = "Enabled" }, "KMS replication"},
-		"there is a tag filter":             {func(g *replication.RuleSeen) { g.Tags = 1 }, "tag filter"},
+		"there is a tag filter":             {func(g *replication.RuleSeen) { g.Tags = filter("all", "k=v") }, `tag filter is "all" of ["k"="v"], asked for was none`},
 		"the location is another":           {func(g *replication.RuleSeen) { g.Location = "oss-cn-beijing" }, "location"},
 		"the location is dropped":           {func(g *replication.RuleSeen) { g.Location = "" }, "location is absent"},
 	}
@@ -63,6 +64,55 @@ func TestARuleIsComparedElementByElement(t *testing.T) {
 	g := stands(r)
 	g.Destination = "another-bucket"
 	require.Len(t, spec.Differences(g), 1, "the destination")
+}
+
+// filter returns a tag filter of tags such as "key=value".
+func filter(match string, tags ...string) *replication.TagFilter {
+	f := &replication.TagFilter{Match: replication.TagMatch(match)}
+	for _, t := range tags {
+		k, v, _ := strings.Cut(t, "=")
+		f.Set = append(f.Set, replication.Tag{Key: k, Value: v})
+	}
+	return f
+}
+
+func TestATagFilterIsComparedExactly(t *testing.T) {
+	for name, c := range map[string]struct {
+		asked, got *replication.TagFilter
+		odd        int
+		same       bool
+	}{
+		"as it was asked for":          {filter("all", "a=1", "b=2"), filter("all", "a=1", "b=2"), 0, true},
+		"in another order":             {filter("any", "a=1", "b=2"), filter("any", "b=2", "a=1"), 0, true},
+		"none, as was asked for":       {nil, nil, 0, true},
+		"the filter is dropped":        {filter("all", "a=1"), nil, 0, false},
+		"there is one":                 {nil, filter("all", "a=1"), 0, false},
+		"there is an empty one":        {nil, &replication.TagFilter{}, 0, false},
+		"the match is another":         {filter("all", "a=1", "b=2"), filter("any", "a=1", "b=2"), 0, false},
+		"the match is not shown":       {filter("all", "a=1"), filter("", "a=1"), 0, false},
+		"a tag is dropped":             {filter("any", "a=1", "b=2"), filter("any", "a=1"), 0, false},
+		"there is a tag more":          {filter("any", "a=1"), filter("any", "a=1", "b=2"), 0, false},
+		"a tag is there twice":         {filter("all", "a=1"), filter("all", "a=1", "a=1"), 0, false},
+		"a key in other letters":       {filter("all", "a=1"), filter("all", "A=1"), 0, false},
+		"a value in other letters":     {filter("all", "a=x"), filter("all", "a=X"), 0, false},
+		"a value is dropped":           {filter("all", "a=1"), filter("all", "a="), 0, false},
+		"two tags are joined":          {filter("all", "a=1", "b=2"), filter("all", `a=1" "b"="2`), 0, false},
+		"an element of another form":   {filter("all", "a=1"), filter("all", "a=1"), 1, false},
+		"an element, and none was put": {nil, nil, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := request()
+			r.Objects.Tags = c.asked
+			g := stands(r)
+			g.Tags, g.OddTags = c.got, c.odd
+			d := replication.RuleFor(r).Differences(g)
+			require.Equal(t, c.same, len(d) == 0, "%q", d)
+			if !c.same {
+				require.Len(t, d, 1)
+				require.Contains(t, d[0], "tag filter is ")
+			}
+		})
+	}
 }
 
 func TestRulesThatMeanTheSame(t *testing.T) {
@@ -97,7 +147,9 @@ func TestEveryElementOfARuleIsSet(t *testing.T) {
 		Action: "PUT", Historical: "disabled", SyncRole: replication.RoleName(r.ID)}, replication.RuleFor(r))
 
 	full(&r)
-	r.ReplicateDeletes, r.Objects.Prefixes = true, nil
+	r.Objects.Tags = filter("any", "k=v")
+	require.Equal(t, filter("any", "k=v"), replication.RuleFor(r).Tags)
+	r.ReplicateDeletes, r.Objects = true, replication.Objects{}
 	require.Equal(t, replication.RuleSpec{Source: r.Source, Destination: r.Destination, Transfer: "oss_acc",
 		Action: "ALL", Historical: "enabled", SyncRole: replication.RoleName(r.ID), RTC: true}, replication.RuleFor(r))
 	require.Equal(t, "oss-cn-shanghai", r.Destination.Location())

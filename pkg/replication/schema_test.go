@@ -2,6 +2,7 @@ package replication_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -87,8 +88,12 @@ func TestTheSchemaNamesWhatARequestHolds(t *testing.T) {
 			f := typ.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			held = append(held, path+name)
-			if f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[time.Time]() {
-				walk(f.Type, path+name+".")
+			t := f.Type
+			if t.Kind() == reflect.Pointer {
+				t = t.Elem()
+			}
+			if t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]() {
+				walk(t, path+name+".")
 			}
 		}
 	}
@@ -125,7 +130,7 @@ func TestWhatTheSchemaRequiresIsRequiredAndItsDefaultsAreTrue(t *testing.T) {
 			}
 			require.Empty(t, problem)
 			require.Empty(t, problems)
-			if path[len(path)-1] == "dueBy" { // to have none is to have no date
+			if slices.Contains([]string{"dueBy", "tags"}, path[len(path)-1]) { // to have none is to have no date, or no filter
 				require.Nil(t, p["default"])
 				return
 			}
@@ -149,40 +154,52 @@ func TestSchemaAndParserRefuseTheSame(t *testing.T) {
 	s := schemaOf(t)
 	full := examples(t)[1]
 	for name, c := range map[string]struct{ old, new string }{
-		"another version":                  {`"specVersion": "1"`, `"specVersion": "2"`},
-		"a version that is a number":       {`"specVersion": "1"`, `"specVersion": 1`},
-		"an id that is a path":             {"CHG-2042", "../x"},
-		"an id of 65 letters":              {"CHG-2042", strings.Repeat("x", 65)},
-		"an empty id":                      {"CHG-2042", ""},
-		"another action":                   {`"action": "replicate"`, `"action": "stop"`},
-		"a requester of 257 letters":       {"ana@example.com", strings.Repeat("é", 257)},
-		"an account that is a name":        {`"account": "1000000000000001", "region": "cn-h`, `"account": "ana", "region": "cn-h`},
-		"a region in its location form":    {`"cn-hangzhou"`, `"oss-cn-hangzhou"`},
-		"a bucket name that cannot be":     {`"src-bucket"`, `"Src_Bucket"`},
-		"a bucket name that ends so":       {`"src-bucket"`, `"src-"`},
-		"another role":                     {`"type": "new"`, `"type": "custom"`},
-		"an empty prefix":                  {`"image/"`, `""`},
-		"a prefix with a star":             {`"image/"`, `"image/*"`},
-		"a prefix with a slash":            {`"image/"`, `"/image/"`},
-		"a prefix with a backslash":        {`"image/"`, `"\\image/"`},
-		"a prefix of 1,024 characters":     {`"image/"`, `"` + strings.Repeat("é", 1024) + `"`},
-		"a prefix that is there twice":     {`"image/"`, `"image/","image/"`},
-		"prefixes that are no list":        {`["image/", "video", "a", "A"]`, `"image/"`},
-		"a prefix that is a number":        {`"image/"`, `7`},
-		"null":                             {`"rtc": true`, `"rtc": null`},
-		"yes for true":                     {`"rtc": true`, `"rtc": "yes"`},
-		"a due date that is none":          {"2026-12-01T00:00:00Z", "soon"},
-		"a due date of another age":        {"2026-12-01T00:00:00Z", "1026-12-01T00:00:00Z"},
-		"a due date without a zone":        {"2026-12-01T00:00:00Z", "2026-12-01T00:00:00"},
-		"a due date without a backfill":    {`"replicate": true`, `"replicate": false`},
-		"a lag limit in another form":      {`"10m"`, `"ten minutes"`},
-		"a lag limit with a sign":          {`"10m"`, `"+10m"`},
-		"a lag limit that is a number":     {`"10m"`, `600`},
-		"an unknown field":                 {`"rtc": true`, `"rtc": true, "colour": "red"`},
-		"a field of the contract to come":  {`"rtc": true`, `"rtc": true, "kms": {"replicate": true}`},
-		"an unknown field further in":      {`"canary": true`, `"canary": true, "heartbeat": "1m"`},
-		"an unknown field of an end":       {`"bucket": "src-bucket"`, `"bucket": "src-bucket", "acl": "private"`},
-		"tags, which this version has not": {`"objects": {`, `"objects": {"tags": {},`},
+		"another version":                 {`"specVersion": "1"`, `"specVersion": "2"`},
+		"a version that is a number":      {`"specVersion": "1"`, `"specVersion": 1`},
+		"an id that is a path":            {"CHG-2042", "../x"},
+		"an id of 65 letters":             {"CHG-2042", strings.Repeat("x", 65)},
+		"an empty id":                     {"CHG-2042", ""},
+		"another action":                  {`"action": "replicate"`, `"action": "stop"`},
+		"a requester of 257 letters":      {"ana@example.com", strings.Repeat("é", 257)},
+		"an account that is a name":       {`"account": "1000000000000001", "region": "cn-h`, `"account": "ana", "region": "cn-h`},
+		"a region in its location form":   {`"cn-hangzhou"`, `"oss-cn-hangzhou"`},
+		"a bucket name that cannot be":    {`"src-bucket"`, `"Src_Bucket"`},
+		"a bucket name that ends so":      {`"src-bucket"`, `"src-"`},
+		"another role":                    {`"type": "new"`, `"type": "custom"`},
+		"an empty prefix":                 {`"image/"`, `""`},
+		"a prefix with a star":            {`"image/"`, `"image/*"`},
+		"a prefix with a slash":           {`"image/"`, `"/image/"`},
+		"a prefix with a backslash":       {`"image/"`, `"\\image/"`},
+		"a prefix of 1,024 characters":    {`"image/"`, `"` + strings.Repeat("é", 1024) + `"`},
+		"a prefix that is there twice":    {`"image/"`, `"image/","image/"`},
+		"prefixes that are no list":       {`["image/", "video", "a", "A"]`, `"image/"`},
+		"a prefix that is a number":       {`"image/"`, `7`},
+		"null":                            {`"rtc": true`, `"rtc": null`},
+		"yes for true":                    {`"rtc": true`, `"rtc": "yes"`},
+		"a due date that is none":         {"2026-12-01T00:00:00Z", "soon"},
+		"a due date of another age":       {"2026-12-01T00:00:00Z", "1026-12-01T00:00:00Z"},
+		"a due date without a zone":       {"2026-12-01T00:00:00Z", "2026-12-01T00:00:00"},
+		"a due date without a backfill":   {`"replicate": true`, `"replicate": false`},
+		"a lag limit in another form":     {`"10m"`, `"ten minutes"`},
+		"a lag limit with a sign":         {`"10m"`, `"+10m"`},
+		"a lag limit that is a number":    {`"10m"`, `600`},
+		"an unknown field":                {`"rtc": true`, `"rtc": true, "colour": "red"`},
+		"a field of the contract to come": {`"rtc": true`, `"rtc": true, "kms": {"replicate": true}`},
+		"an unknown field further in":     {`"canary": true`, `"canary": true, "heartbeat": "1m"`},
+		"an unknown field of an end":      {`"bucket": "src-bucket"`, `"bucket": "src-bucket", "acl": "private"`},
+		"tags without a match":            {`"match": "all", `, ``},
+		"tags without a set":              {`"match": "all", "set": [{ "key": "team", "value": "images" }]`, `"match": "all"`},
+		"an empty set of tags":            {`[{ "key": "team", "value": "images" }]`, `[]`},
+		"another match":                   {`"match": "all"`, `"match": "none"`},
+		"a tag without a key":             {`{ "key": "team", "value": "images" }`, `{ "value": "images" }`},
+		"a tag with an empty key":         {`"team"`, `""`},
+		"a tag key of 129 characters":     {`"team"`, `"` + strings.Repeat("k", 129) + `"`},
+		"a tag value of 257 characters":   {`"images"`, `"` + strings.Repeat("v", 257) + `"`},
+		"a tag value with an odd sign":    {`"images"`, `"a&b"`},
+		"a tag that is there twice":       {`{ "key": "team", "value": "images" }`, `{"key":"a","value":"b"},{"key":"a","value":"b"}`},
+		"eleven tags":                     {`{ "key": "team", "value": "images" }`, tags(11)},
+		"a tag with another field":        {`"value": "images"`, `"value": "images", "scope": "x"`},
+		"tags with deletes":               {`"replicateDeletes": false`, `"replicateDeletes": true`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, full, c.old)
@@ -193,21 +210,36 @@ func TestSchemaAndParserRefuseTheSame(t *testing.T) {
 	}
 }
 
+// tags returns so many tags of a set.
+func tags(n int) string {
+	var s []string
+	for i := range n {
+		s = append(s, fmt.Sprintf(`{"key":"k%d","value":"v"}`, i))
+	}
+	return strings.Join(s, ",")
+}
+
 func TestWhatTheParserTakesTheSchemaTakes(t *testing.T) {
 	s := schemaOf(t)
 	full := examples(t)[1]
 	for name, c := range map[string]struct{ old, new string }{
-		"an id of 64 characters":            {"CHG-2042", "0" + strings.Repeat("._-", 21)},
-		"a requester of 256 letters":        {"ana@example.com", strings.Repeat("é", 256)},
-		"a short bucket name":               {`"src-bucket"`, `"abc"`},
-		"a region of three parts":           {`"cn-hangzhou"`, `"cn-hangzhou-finance-1"`},
-		"a prefix with a star inside":       {`"image/"`, `"im*age/"`},
-		"a prefix in another script":        {`"image/"`, `"图片/"`},
-		"a due date with a zone":            {"2026-12-01T00:00:00Z", "2026-12-01T08:00:00.5+08:00"},
-		"a lag limit of a second":           {`"10m"`, `"1s"`},
-		"a lag limit in parts":              {`"10m"`, `"1h30m0.5s"`},
-		"a lag limit of a month":            {`"10m"`, `"720h"`},
-		"a backfill that has no date":       {`, "dueBy": "2026-12-01T00:00:00Z"`, ``},
+		"an id of 64 characters":      {"CHG-2042", "0" + strings.Repeat("._-", 21)},
+		"a requester of 256 letters":  {"ana@example.com", strings.Repeat("é", 256)},
+		"a short bucket name":         {`"src-bucket"`, `"abc"`},
+		"a region of three parts":     {`"cn-hangzhou"`, `"cn-hangzhou-west-1"`},
+		"a prefix with a star inside": {`"image/"`, `"im*age/"`},
+		"a prefix in another script":  {`"image/"`, `"图片/"`},
+		"a due date with a zone":      {"2026-12-01T00:00:00Z", "2026-12-01T08:00:00.5+08:00"},
+		"a lag limit of a second":     {`"10m"`, `"1s"`},
+		"a lag limit in parts":        {`"10m"`, `"1h30m0.5s"`},
+		"a lag limit of a month":      {`"10m"`, `"720h"`},
+		"a backfill that has no date": {`, "dueBy": "2026-12-01T00:00:00Z"`, ``},
+		"ten tags":                    {`{ "key": "team", "value": "images" }`, tags(10)},
+		"a tag without a value":       {`, "value": "images"`, ``},
+		"a tag of every sign":         {`"images"`, `"Az09 +-=._:/"`},
+		"any of the tags":             {`"match": "all"`, `"match": "any"`},
+		"no tags, but deletes": {`, "tags": { "match": "all", "set": [{ "key": "team", "value": "images" }] } },
+      "replicateDeletes": false`, ` }, "replicateDeletes": true`},
 		"no canary":                         {`"canary": true`, `"canary": false`},
 		"empty objects for all the choices": {`{ "type": "new" }`, `{}`},
 	} {

@@ -87,6 +87,10 @@ func init() { // the keywords refer to each other through check
 			list, ok := v.([]any)
 			return problemIf(ok && float64(len(list)) > arg.(float64), "there are too many")
 		},
+		"minItems": func(_, _ schemaNode, arg, v any) string {
+			list, ok := v.([]any)
+			return problemIf(ok && float64(len(list)) < arg.(float64), "there are too few")
+		},
 		"uniqueItems": func(_, _ schemaNode, _, v any) string { return problemIf(doubled(v), "one is there twice") },
 		"items":       checkItems,
 		"required":    checkRequired,

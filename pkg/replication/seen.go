@@ -17,6 +17,7 @@ const (
 	LookAttachment
 	LookCanary           // the canary at the destination
 	LookOutside          // the object outside the scope, at the destination
+	LookUntagged         // the object without the tags of the scope, at the destination
 	LookDestinationEmpty // whether the destination holds any object in the scope
 )
 
@@ -33,6 +34,7 @@ type Seen struct {
 	Policy              *PolicySeen
 	Attachment          *AttachmentSeen
 	Canary, Outside     *ObjectSeen
+	Untagged            *ObjectSeen
 	DestinationEmpty    *bool
 }
 
@@ -49,7 +51,7 @@ func (s Seen) Missing(l Look) Look {
 		{LookSource, s.Source != nil}, {LookDestination, s.Destination != nil},
 		{LookLocations, s.Locations != nil}, {LookRules, s.Rules != nil}, {LookProgress, s.Progress != nil},
 		{LookRole, s.Role != nil}, {LookPolicy, s.Policy != nil}, {LookAttachment, s.Attachment != nil},
-		{LookCanary, s.Canary != nil}, {LookOutside, s.Outside != nil}, {LookDestinationEmpty, s.DestinationEmpty != nil},
+		{LookCanary, s.Canary != nil}, {LookOutside, s.Outside != nil}, {LookUntagged, s.Untagged != nil}, {LookDestinationEmpty, s.DestinationEmpty != nil},
 	} {
 		if p.ok {
 			have |= p.l
@@ -96,11 +98,12 @@ type RuleSeen struct {
 	TransferType string // "" unless it is oss_acc [fact 6]
 	Prefixes     []string
 	Action       string
-	Historical   string // "enabled", "disabled"
-	SyncRole     string // may be absent [fact 6]
-	RTC          string // "", "enabling", "enabled"
-	KMS          string // "", "Enabled", "Disabled"
-	Tags         int    // tag filters, whatever they say
+	Historical   string     // "enabled", "disabled"
+	SyncRole     string     // may be absent [fact 6]
+	RTC          string     // "", "enabling", "enabled"
+	KMS          string     // "", "Enabled", "Disabled"
+	Tags         *TagFilter // nil: none; a match that is not known is what OSS calls it
+	OddTags      int        // elements that speak of tags in another form
 	Status       RuleStatus
 }
 

@@ -48,6 +48,7 @@ func Validate(r Request, d Desk) Problems {
 	}
 	validateEnds(&p, r, d)
 	validatePrefixes(&p, r, d)
+	validateTags(&p, r)
 	validateRoom(&p, r)
 	validateTopology(&p, r)
 	validateOptions(&p, r)
@@ -122,9 +123,9 @@ func validatePrefixes(p *Problems, r Request, d Desk) {
 
 // validateRoom sees to it that the objects of our own can have a key.
 func validateRoom(p *Problems, r Request) {
-	if r.Verify.Canary && ValidID(r.ID) && len(r.Objects.Prefixes) > 0 && len(CanaryKey(r)) > maxKeyBytes {
+	if r.Verify.Canary && ValidID(r.ID) && len(r.Objects.Prefixes) > 0 && len(longestKey(r)) > maxKeyBytes {
 		p.add(ReasonPrefixInvalid, "objects.prefixes", fmt.Sprintf("every prefix is too long for a canary below it: its key would have %d bytes, OSS takes %d; set verify.canary to false to do without",
-			len(CanaryKey(r)), maxKeyBytes))
+			len(longestKey(r)), maxKeyBytes))
 	}
 }
 

@@ -60,6 +60,7 @@ type copying struct {
 	now      cell
 	versions bool // a removal of versions, not a plain delete
 	deletes  bool
+	tags     []replication.Tag
 }
 
 // A meddling is what a person does at a time.
@@ -74,6 +75,9 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 	c.r.ReplicateDeletes, c.r.RTC, c.r.Verify.Canary = c.odds(0.5), c.odds(0.2), c.odds(0.85)
 	c.versioned, c.hidesRole, c.namesRule, c.idle, c.slowStart = c.odds(0.5), c.odds(0.3), c.odds(0.8), c.odds(0.2), c.odds(0.1)
 	c.storesOther = c.odds(0.1)
+	if !c.r.ReplicateDeletes && c.odds(0.4) {
+		c.r.Objects.Tags = filter([]string{"all", "any"}[rng.IntN(2)], "team=images", "kind=raw")
+	}
 	if !c.r.RTC && c.odds(0.3) {
 		c.r.Destination.Region = c.r.Source.Region
 	}
@@ -145,7 +149,7 @@ func (c *cloud) arrive(p copying) {
 	}
 	everything := c.rule.shown.Action == "ALL"
 	switch {
-	case !in && len(prefixes) > 0:
+	case !in && len(prefixes) > 0, c.rule.shown.Tags != nil && len(p.tags) == 0:
 	case p.versions && !everything, p.deletes && !c.versioned && !everything:
 	default:
 		c.target[p.key] = p.now
@@ -207,10 +211,10 @@ func (c *cloud) closeRule() {
 // open reports whether a rule of ours is in force.
 func (c *cloud) open() bool { return c.rule != nil && c.rule.ours && c.rule.closed.IsZero() }
 
-func (c *cloud) change(key string, is cell, deletes, versions bool) {
+func (c *cloud) change(key string, is cell, deletes, versions bool, tags ...replication.Tag) {
 	c.source[key] = is
 	due := c.now.Add(time.Second + time.Duration(c.rng.Int64N(int64(time.Minute))))
-	c.pending = append(c.pending, copying{key: key, at: c.now, due: due, now: is, deletes: deletes, versions: versions})
+	c.pending = append(c.pending, copying{key: key, at: c.now, due: due, now: is, deletes: deletes, versions: versions, tags: tags})
 }
 
 func (c *cloud) watermark() time.Time {
@@ -248,7 +252,7 @@ func (c *cloud) seen(j *job) world {
 	w.Role.Is, w.Policy.Is = missing(c.role), missing(c.policy)
 	w.Attachment.Attached = !c.attached.IsZero() && !c.now.Before(c.broken)
 	if v := j.Verification; v != nil {
-		w.Canary, w.Outside = c.target[v.Key].head(), c.target[v.OutsideKey].head()
+		w.Canary, w.Outside, w.Untagged = c.target[v.Key].head(), c.target[v.OutsideKey].head(), c.target[v.UntaggedKey].head()
 	}
 	return w
 }
@@ -291,10 +295,10 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 		c.putRule(&o)
 	case replication.EffectCloseRule:
 		c.closeRule()
-	case replication.EffectPutCanary, replication.EffectOverwrite, replication.EffectPutOutside:
+	case replication.EffectPutCanary, replication.EffectOverwrite, replication.EffectPutOutside, replication.EffectPutUntagged:
 		sum := crc64.Checksum([]byte(e.Object.Content), crc64.MakeTable(crc64.ECMA))
 		o.Object = &replication.ObjectSeen{Is: replication.Exists, Size: int64(len(e.Object.Content)), CRC64: strconv.FormatUint(sum, 10), Meta: e.Object.Meta}
-		c.change(e.Object.Key, cell{object: o.Object}, false, false)
+		c.change(e.Object.Key, cell{object: o.Object}, false, false, e.Object.Tags...)
 	case replication.EffectDelete:
 		is := cell{}
 		if c.versioned {
