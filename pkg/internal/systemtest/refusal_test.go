@@ -72,6 +72,10 @@ func badTickets() map[string]bad {
 			}, replication.ReasonAccelerationWithinRegion, "CHG-1", false},
 		"one for replication time control within a region": {func(d *desk) { d.bucket("src", home, false); d.bucket("dst", home, false) },
 			func(d *desk) string { return d.ticketTo("CHG-1", "src", "dst", home, scope+`,"rtc":true`) }, replication.ReasonRTCWithinRegion, "CHG-1", false},
+		"one with tags and deletes": {usual, func(d *desk) string { return d.ticket("CHG-1", "src", "dst", byTags("all")+`,"replicateDeletes":true`) },
+			replication.ReasonTagsWithDeletes, "CHG-1", false},
+		"one with tags for a region without": {usual, func(d *desk) string { return d.ticketTo("CHG-1", "src", "dst", "cn-zhangjiakou", byTags("all")) },
+			replication.ReasonTagsRegion, "CHG-1", false},
 		"one for a destination in another region": {func(d *desk) { d.bucket("src", home, false); d.bucket("dst", "us-west-1", false) },
 			func(d *desk) string { return d.ticket("CHG-1", "src", "dst", "") }, replication.ReasonDestinationRegion, "CHG-1", true},
 	}
