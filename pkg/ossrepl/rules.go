@@ -69,7 +69,7 @@ type ruleXML struct {
 type elementXML struct{ XMLName xml.Name }
 
 // taggingsXML is the tag filter of a rule. No page documents it; the form is known
-// from two other clients. [fact 43]
+// from two other clients. [fact 48]
 type taggingsXML struct {
 	FilterType  string
 	UserTagging []struct{ Key, Value string }

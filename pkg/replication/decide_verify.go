@@ -146,7 +146,7 @@ func awaitSecond(j *Job, v View) Step {
 // copied since to know that it has none. [fact 13]
 //
 // A delete marker has no tags, so with a tag filter none is expected; the sources
-// contradict each other, so one that comes all the same is no fault. [fact 46]
+// contradict each other, so one that comes all the same is no fault. [fact 47]
 func awaitDeletion(j *Job, v View) Step {
 	p, c, g := j.Verification, v.Seen.Canary, v.Seen.Progress
 	gone := c.Is != Exists

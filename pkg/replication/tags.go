@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Tag is one tag of an object. Key and value are case-sensitive. [fact 43]
+// A Tag is one tag of an object. Key and value are case-sensitive. [fact 44]
 type Tag struct {
 	Key   string `json:"key"`
 	Value string `json:"value"` // may be empty
@@ -26,7 +26,7 @@ const (
 
 // A TagFilter restricts the scope of a rule to objects that have these tags. It
 // counts together with the prefixes, and tags count as they were set when the
-// object was written. [fact 44]
+// object was written. [fact 45]
 type TagFilter struct {
 	Match TagMatch `json:"match"`
 	Set   []Tag    `json:"set"`
@@ -60,7 +60,7 @@ func (f *TagFilter) enough() []Tag {
 	return slices.Clone(f.Set)
 }
 
-// Limits of a filter and of a tag, in characters. [fact 43]
+// Limits of a filter and of a tag, in characters. [fact 44]
 const (
 	maxTags       = 10
 	maxTagKey     = 128
@@ -70,13 +70,14 @@ const (
 
 var tagForm = regexp.MustCompile(`^` + tagCharacters + `$`)
 
-// withoutTagFilters are the regions that have no tag filters. [fact 45]
+// withoutTagFilters are the regions that have no tag filters. [fact 46]
 var withoutTagFilters = []string{"cn-zhangjiakou", "cn-zhongwei", "na-south-1"}
 
 func knowsTagFilters(region string) bool {
 	return !slices.Contains(withoutTagFilters, region) && !strings.Contains(region, "finance")
 }
 
+// validateTags refuses filters that OSS would refuse. [fact 46] [fact 47]
 func validateTags(p *Problems, r Request) {
 	f := r.Objects.Tags
 	if f == nil {
