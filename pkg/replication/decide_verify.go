@@ -141,17 +141,22 @@ func awaitSecond(j *Job, v View) Step {
 	return again(j)
 }
 
+// deletionGoes reports whether the rule is to replicate a plain delete. A delete
+// marker has no tags, so with a tag filter none is expected. [fact 13] [fact 47]
+func (j *Job) deletionGoes() bool {
+	return j.Versioned && j.Request.Objects.Tags == nil || j.Request.ReplicateDeletes
+}
+
 // awaitDeletion waits until the plain delete of the canary has had the effect at
 // the destination that rule and versioning promise, or until enough has been
 // copied since to know that it has none. [fact 13]
 //
-// A delete marker has no tags, so with a tag filter none is expected; the sources
-// contradict each other, so one that comes all the same is no fault. [fact 47]
+// Whether a tag filter keeps delete markers from going is not certain, so one that
+// comes all the same is no fault. [fact 47]
 func awaitDeletion(j *Job, v View) Step {
 	p, c, g := j.Verification, v.Seen.Canary, v.Seen.Progress
 	gone := c.Is != Exists
-	tagged := j.Request.Objects.Tags != nil
-	goes := j.Versioned && !tagged || j.Request.ReplicateDeletes
+	goes := j.deletionGoes()
 	if g.Is == Missing || g.Status == RuleClosing { // without the rule nothing follows from what is seen
 		return vanished(j, v)
 	}

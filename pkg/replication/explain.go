@@ -227,6 +227,9 @@ func (j *Job) ownObjects() (list []Thing) {
 	if written && p.OutsideKey != "" {
 		list = append(list, Thing{What: "object", Name: j.Request.Source.Bucket + "/" + p.OutsideKey, Unsure: p.Step == StepOutside})
 	}
+	if written && p.UntaggedKey != "" && p.Step != StepOutside {
+		list = append(list, Thing{What: "object", Name: j.Request.Source.Bucket + "/" + p.UntaggedKey, Unsure: p.Step == StepUntagged})
+	}
 	return list
 }
 

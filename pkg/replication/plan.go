@@ -228,7 +228,7 @@ func (w *walk) world() Seen {
 		return s
 	}
 	spec := RuleFor(j.Request)
-	g := RuleSeen{ID: unknownRule, Destination: spec.Destination.Bucket, Location: spec.Destination.Location(), Prefixes: spec.Prefixes,
+	g := RuleSeen{ID: unknownRule, Destination: spec.Destination.Bucket, Location: spec.Destination.Location(), Prefixes: spec.Prefixes, Tags: spec.Tags,
 		Action: spec.Action, Historical: spec.Historical, SyncRole: spec.SyncRole, Status: RuleDoing}
 	if spec.Transfer != TransferInternal {
 		g.TransferType = spec.Transfer
@@ -241,13 +241,13 @@ func (w *walk) world() Seen {
 	s.Role = &RoleSeen{Is: Exists, Trust: TrustPolicy()}
 	s.Policy = &PolicySeen{Is: Exists, Document: RolePolicy(j.Request)}
 	s.Attachment = &AttachmentSeen{Attached: true}
-	s.Outside = &ObjectSeen{Is: Missing}
+	s.Outside, s.Untagged = &ObjectSeen{Is: Missing}, &ObjectSeen{Is: Missing}
 	s.Canary = &ObjectSeen{Is: Missing}
 	if p := j.Verification; p != nil {
 		switch {
 		case p.Step == StepArrive:
 			s.Canary = p.First
-		case p.Step == StepArrive2, p.Step == StepDeleted && !j.Versioned && !j.Request.ReplicateDeletes:
+		case p.Step == StepArrive2, p.Step == StepDeleted && !j.deletionGoes():
 			s.Canary = p.Second
 		case p.Step == StepDeleted:
 			s.Canary.Hidden = j.Versioned

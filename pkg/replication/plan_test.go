@@ -64,7 +64,7 @@ func TestAPlanIsTheWayOfAJobThroughTheTable(t *testing.T) {
 }
 
 func TestEveryAcceptedCombinationOfOptionsIsPlannedToItsEnd(t *testing.T) {
-	for n := range 1 << 7 {
+	for n := range 1 << 8 {
 		on := func(bit int) bool { return n>>bit&1 == 1 }
 		r := request()
 		r.ReplicateDeletes, r.RTC, r.Verify.Canary = on(0), on(1), on(2)
@@ -74,6 +74,9 @@ func TestEveryAcceptedCombinationOfOptionsIsPlannedToItsEnd(t *testing.T) {
 		}
 		if on(6) && !r.RTC {
 			r.Destination.Region = r.Source.Region
+		}
+		if on(7) && !r.ReplicateDeletes {
+			r.Objects.Tags = filter("any", "team=images", "kind=raw")
 		}
 		s := free(r)
 		if on(5) {
@@ -103,6 +106,18 @@ func TestAPlanLooksAtWhatPreflightLooksAt(t *testing.T) {
 	require.Equal(t, []replication.Look{replication.LookSource | replication.LookDestination, replication.LookLocations | replication.LookRules, replication.LookDestinationEmpty}, asked)
 	w.Source.Is = replication.Missing
 	require.Zero(t, replication.SurveyLooks(r, planDesk, world{Source: w.Source, Destination: w.Destination}, noon), "a refused pair is not looked at any further")
+}
+
+func TestAPlanOfATagFilterShowsItsProof(t *testing.T) {
+	r := request()
+	r.Objects.Tags = filter("all", "team=images")
+	p := replication.Plan(r, planDesk, free(r), noon)
+	require.True(t, p.Accepted, "%v", p.Reasons)
+	require.Equal(t, r.Objects.Tags, p.Steps[6].Effect.Rule.Tags)
+	require.Equal(t, []string{"verifying put-canary", "verifying put-outside", "verifying put-untagged", "verifying look"}, steps(p)[10:14])
+	require.Equal(t, []string{"PutObject src-bucket/image/.replidesk/CHG-2041/untagged"}, p.Steps[12].Calls)
+	require.Contains(t, fmt.Sprint(p.Steps), "HeadObject dest-bucket/image/.replidesk/CHG-2041/untagged")
+	require.Contains(t, p.Final[3].Message, "dest-bucket/image/.replidesk/CHG-2041/canary stays")
 }
 
 func TestAPlanRefusesWhatPreflightRefuses(t *testing.T) {
@@ -181,6 +196,7 @@ func TestAPlanNamesTheRisks(t *testing.T) {
 		r.Historical.Replicate, r.Historical.AcceptOverwrite = ptr(true), true
 	}
 	full := func(_ *replication.Request, s *replication.Survey) { s.Seen.DestinationEmpty = ptr(false) }
+	tags := func(r *replication.Request, _ *replication.Survey) { r.Objects.Tags = filter("all", "k=v") }
 	type change = func(*replication.Request, *replication.Survey)
 	for name, c := range map[string]struct {
 		given []change
@@ -194,6 +210,8 @@ func TestAPlanNamesTheRisks(t *testing.T) {
 		"of a historical copy over objects":            {[]change{history, full}, []string{"historical-overwrites", "no-promise", "silent-standstill"}},
 		"of a historical copy over objects, versioned": {[]change{history, full, versioned}, []string{"delete-hides-copy", "same-name-objects", "no-promise", "silent-standstill"}},
 		"of objects at the destination":                {[]change{full}, []string{"same-name-objects", "existing-objects-stay", "no-promise", "silent-standstill"}},
+		"of a tag filter":                              {[]change{tags}, []string{"tags-later", "existing-objects-stay", "no-promise", "silent-standstill"}},
+		"of a tag filter with versions":                {[]change{tags, versioned}, []string{"tags-later", "delete-may-hide-copy", "existing-objects-stay", "no-promise", "silent-standstill"}},
 		"of a declined canary":                         {[]change{func(r *replication.Request, _ *replication.Survey) { r.Verify.Canary = false }}, []string{"existing-objects-stay", "watermark-idle", "no-promise", "silent-standstill"}},
 		"of time control":                              {[]change{func(r *replication.Request, _ *replication.Survey) { r.RTC = true }}, []string{"existing-objects-stay", "silent-standstill"}},
 	} {

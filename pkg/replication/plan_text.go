@@ -13,6 +13,7 @@ var effectTexts = map[EffectKind]string{
 	EffectCloseRule:   "close the rule",
 	EffectPutCanary:   "write the canary, which has to arrive",
 	EffectPutOutside:  "write an object outside the scope, which must not arrive",
+	EffectPutUntagged: "write an object without the tags of the scope, which must not arrive",
 	EffectOverwrite:   "overwrite the canary; the change has to arrive",
 	EffectDelete:      "delete the canary plainly and see what the rule does with that",
 	EffectCleanUp:     "remove the objects of our own from the source, with all versions",
@@ -34,7 +35,7 @@ func effectCalls(e Effect, r Request) []string {
 		return []string{"PutBucketReplication " + r.Source.Bucket}
 	case EffectCloseRule:
 		return []string{"DeleteBucketReplication " + r.Source.Bucket}
-	case EffectPutCanary, EffectPutOutside, EffectOverwrite:
+	case EffectPutCanary, EffectPutOutside, EffectPutUntagged, EffectOverwrite:
 		return []string{"PutObject " + at(e.Object.Key)}
 	case EffectDelete:
 		return []string{"DeleteObject " + at(e.Object.Key)}
@@ -66,6 +67,7 @@ func callsOf(l Look, j *Job) []string {
 		{LookAttachment, "ListPoliciesForRole " + RoleName(j.ID)},
 		{LookCanary, "HeadObject " + r.Destination.Bucket + "/" + CanaryKey(r)},
 		{LookOutside, "HeadObject " + r.Destination.Bucket + "/" + OutsideKey(r)},
+		{LookUntagged, "HeadObject " + r.Destination.Bucket + "/" + UntaggedKey(r)},
 		{LookDestinationEmpty, "ListObjectsV2 " + r.Destination.Bucket},
 	} {
 		if l&c.look != 0 {
@@ -92,6 +94,7 @@ func show(seen *Seen, w Seen, l Look) {
 	take(LookAttachment, func() { seen.Attachment = w.Attachment })
 	take(LookCanary, func() { seen.Canary = w.Canary })
 	take(LookOutside, func() { seen.Outside = w.Outside })
+	take(LookUntagged, func() { seen.Untagged = w.Untagged })
 	take(LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
 }
 
@@ -113,7 +116,10 @@ func (p *PlanResult) risks(j *Job, s Seen) {
 	}
 	dst, history := r.Destination.Bucket, *r.Historical.Replicate
 	same := s.DestinationEmpty != nil && !*s.DestinationEmpty
-	add(j.Versioned, "delete-hides-copy", "a plain delete at the source also hides the object in %s: the delete marker is replicated, whatever replicateDeletes says [fact 13]", dst)
+	tagged := r.Objects.Tags != nil
+	add(tagged, "tags-later", "the tags count that an object is written with: whether one that is tagged later is copied is nowhere said [fact 45]")
+	add(tagged && j.Versioned, "delete-may-hide-copy", "a plain delete at the source makes a delete marker, which has no tags and should stay there; if it is replicated all the same it hides the object in %s [fact 47]", dst)
+	add(j.Versioned && !tagged, "delete-hides-copy", "a plain delete at the source also hides the object in %s: the delete marker is replicated, whatever replicateDeletes says [fact 13]", dst)
 	add(r.ReplicateDeletes && !j.Versioned, "delete-is-final", "what is deleted at the source, also by a lifecycle rule, is deleted in %s and cannot be recovered: it keeps no versions [fact 13]", dst)
 	add(r.ReplicateDeletes && j.Versioned, "version-delete-is-final", "deleting a version at the source, also by a lifecycle rule, deletes it in %s beyond recovery [fact 13]", dst)
 	add(same && history && !j.Versioned, "historical-overwrites", "%s holds objects in the scope; those of the same name are overwritten by the historical copy and lost, as the ticket accepts [fact 5]", dst)

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -300,7 +301,7 @@ func (w *walk) checkEffect(j *job, e replication.Effect) {
 		w.must(j.Verification.First != nil && e.Object.Key == j.Verification.Key, "an object is deleted that is not recorded as written")
 	case replication.EffectCleanUp:
 		for _, k := range e.Keys {
-			w.must(j.Verification.First != nil && (k == j.Verification.Key || k == j.Verification.OutsideKey) && strings.Contains(k, ".replidesk/"), "object %s is removed", k)
+			w.must(j.Verification.First != nil && slices.Contains([]string{j.Verification.Key, j.Verification.OutsideKey, j.Verification.UntaggedKey}, k) && strings.Contains(k, ".replidesk/"), "object %s is removed", k)
 		}
 	case replication.EffectReleasePair:
 		w.must(!w.c.open(), "the pair is given back while a rule of ours stands")
