@@ -68,6 +68,14 @@ func TestAnExplanationSaysWhereAJobIsAndWhoHasToAct(t *testing.T) {
 		}, explained{waits: "no role", who: "whoever administers RAM in the source account", remedy: true, next: 5 * time.Minute, givenUp: 6 * time.Hour,
 			made:  []string{pair, role, policy, attachment, rule, "object src-bucket/image/k", "object src-bucket/o"},
 			ahead: []replication.Phase{replication.PhaseVerifying, replication.PhaseWatching}}},
+		"proving a tag filter": {replication.PhaseVerifying, func(j *job) {
+			*j = *at(replication.PhaseVerifying, j.Request)
+			j.Reason, j.Message = replication.ReasonWorking, "proving"
+			j.Verification = &replication.Verification{Step: replication.StepUntagged, Key: "image/k", OutsideKey: "o", UntaggedKey: "u", Begun: true, Written: noon,
+				First: &replication.ObjectSeen{Is: replication.Exists}}
+		}, explained{waits: "proving", who: "nobody", givenUp: 6 * time.Hour,
+			made:  []string{pair, role, policy, attachment, rule, "object src-bucket/image/k", "object src-bucket/o", "perhaps object src-bucket/u"},
+			ahead: after(replication.PhaseVerifying)}},
 		"blocked by a right that the function lacks": {replication.PhaseBlocked, func(j *job) {
 			j.Reason, j.Message = replication.ReasonDenied, "CreateRole answered NoPermission"
 			j.Block = &replication.Block{Resume: replication.PhaseRole, Since: noon, Next: noon.Add(5 * time.Minute)}

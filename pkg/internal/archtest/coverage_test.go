@@ -33,7 +33,6 @@ var asking = map[string]string{
 	"action":              `"action":"stop"`,
 	"role.type":           `"role":{"type":"custom"}`,
 	"kms":                 `"kms":{"replicate":true,"keyId":"k"}`,
-	"objects.tags":        `"objects":{"tags":{"match":"all","set":[{"key":"k","value":"v"}]}}`,
 	"destination.account": `"destination":{"account":"2000000000000002","region":"cn-shanghai","bucket":"dest-bucket"}`,
 }
 
