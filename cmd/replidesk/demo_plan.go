@@ -24,6 +24,7 @@ type plan struct {
 	reason        replication.Reason
 	source, dest  place // none are made when the source has no bucket
 	prefixes      []string
+	tags          string // of every object but the drafts, in the form of x-oss-tagging; "" means none
 	historical    bool
 	deletes       bool
 	versioned     bool
@@ -71,13 +72,24 @@ var plans = []plan{
 		source: place{"cn-shanghai", "order-journal"}, dest: place{"cn-shanghai", "order-journal-backup"},
 		prefixes: []string{"orders/"}, historical: true, versioned: true, within: 30, aside: 5, fresh: 12,
 	},
+	{
+		id: "CHG-1010", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-hangzhou", "camera-uploads"}, dest: place{"cn-shanghai", "camera-uploads-copy"},
+		tags: "team=images&state=approved", historical: true, within: 30, aside: 15, fresh: 12,
+	},
 }
 
 // slowCopy is what each copy of the slow pair takes more: its backfill then lasts
 // longer than the demonstration waits for anything.
 const slowCopy = time.Second
 
-// covers reports whether a key is in the scope of the ticket.
+// drafts is where the objects lie that no ticket asks for. They have no tags.
+const drafts = "drafts/"
+
+// covers reports whether what is written under a key is in the scope of the ticket.
 func (p plan) covers(key string) bool {
+	if p.tags != "" && strings.HasPrefix(key, drafts) {
+		return false
+	}
 	return len(p.prefixes) == 0 || slices.ContainsFunc(p.prefixes, func(x string) bool { return strings.HasPrefix(key, x) })
 }

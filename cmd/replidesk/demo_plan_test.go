@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,13 @@ func TestThePlanIsTrueToTheExampleTickets(t *testing.T) {
 		require.Equal(t, place{r.Source.Region, r.Source.Bucket}, p.source, p.id)
 		require.Equal(t, place{r.Destination.Region, r.Destination.Bucket}, p.dest, p.id)
 		require.Equal(t, r.Objects.Prefixes, p.prefixes, p.id)
+		tags := ""
+		if r.Objects.Tags != nil {
+			for _, tag := range r.Objects.Tags.Set {
+				tags += "&" + tag.Key + "=" + tag.Value
+			}
+		}
+		require.Equal(t, strings.TrimPrefix(tags, "&"), p.tags, p.id)
 		require.Equal(t, *r.Historical.Replicate, p.historical, p.id)
 		require.Equal(t, r.ReplicateDeletes, p.deletes, p.id)
 		require.Equal(t, r.Verify.Canary, p.reason == replication.ReasonVerified, p.id)

@@ -99,7 +99,7 @@ func seed(ctx context.Context, c *clients, p plan) (*pair, error) {
 // before writes what exists when the ticket comes.
 func (p *pair) before(ctx context.Context) error {
 	for i := range p.aside {
-		if err := p.put(ctx, fmt.Sprintf("drafts/%04d.txt", i)); err != nil {
+		if err := p.put(ctx, fmt.Sprintf(drafts+"%04d.txt", i)); err != nil {
 			return err
 		}
 	}
@@ -138,9 +138,9 @@ func (p *pair) before(ctx context.Context) error {
 // must, and at last it overwrites one object and deletes another that has arrived.
 func (p *pair) after(ctx context.Context) error {
 	p.live = true
-	if len(p.prefixes) > 0 {
+	if len(p.prefixes) > 0 || p.tags != "" {
 		for i := range 3 {
-			if err := p.put(ctx, fmt.Sprintf("drafts/new-%04d.txt", i)); err != nil {
+			if err := p.put(ctx, fmt.Sprintf(drafts+"new-%04d.txt", i)); err != nil {
 				return err
 			}
 		}
@@ -186,7 +186,11 @@ func (p *pair) wanted(key string) bool { return p.covers(key) && (p.historical |
 
 func (p *pair) put(ctx context.Context, key string) error {
 	body := p.content()
-	res, err := p.clients.at(p.source).PutObject(ctx, &oss.PutObjectRequest{Bucket: &p.source.bucket, Key: &key, Body: bytes.NewReader(body)})
+	req := &oss.PutObjectRequest{Bucket: &p.source.bucket, Key: &key, Body: bytes.NewReader(body)}
+	if p.tags != "" && p.covers(key) {
+		req.Tagging = &p.tags
+	}
+	res, err := p.clients.at(p.source).PutObject(ctx, req)
 	if err == nil && p.wanted(key) {
 		p.want[name{key, oss.ToString(res.VersionId)}] = stored{etag: oss.ToString(res.ETag), crc: oss.ToString(res.HashCRC64), size: int64(len(body))}
 	}
