@@ -127,7 +127,7 @@ func (p *PlanResult) risks(j *Job, s Seen) {
 		map[bool]string{true: ", its old content stays as a version"}[j.Versioned])
 	add(!history, "existing-objects-stay", "objects that exist before the rule takes effect are not copied [fact 5]")
 	add(!r.Verify.Canary, "watermark-idle", "without the canary the only evidence is that the watermark moves: while nobody writes to %s the ticket can be blocked as %s", r.Source.Bucket, ReasonWatermarkStands)
-	add(!r.RTC, "no-promise", "OSS promises no time of arrival: minutes to hours are usual, also beyond limits.maxLag (%s) [fact 18]", shortDuration(r.MaxLag()))
+	add(!r.RTC, "no-promise", "OSS promises no time of arrival: minutes to hours are usual, also beyond limits.maxLag (%s) [fact 18]", r.MaxLag())
 	add(true, "silent-standstill", "a rule whose role or policy is changed later stands still without an error; only the lag shows it [fact 27]")
 }
 
