@@ -298,6 +298,9 @@ func (d *demo) take(r result) {
 
 // awaited says what the demonstration still waits for; "" when it is nothing.
 func (d *demo) awaited() string {
+	if len(d.tickets) == 0 {
+		return "the local cloud is not ready"
+	}
 	for _, t := range d.tickets {
 		switch {
 		case !t.ended():

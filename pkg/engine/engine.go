@@ -84,7 +84,7 @@ func (e *Engine) Run(ctx context.Context, h Hint) error {
 
 // open loads the job and decides whether this hint is for us. A nil session means no.
 func (e *Engine) open(ctx context.Context, h Hint) (*session, error) {
-	snap, err := e.Journal.LoadAtLeast(ctx, journal.Job(h.Job), h.Rev)
+	snap, err := e.Journal.LoadAtLeast(ctx, journal.Job(h.Job), max(h.Rev, 1))
 	if err != nil {
 		return nil, fmt.Errorf("load job %s: %w", h.Job, err)
 	}
@@ -127,8 +127,13 @@ func (e *Engine) begin(ctx context.Context, s *session, h Hint) (*session, error
 		return nil, fmt.Errorf("read the ticket of %s: %w", h.Job, err)
 	}
 	r, problems := replication.Parse(ticket)
-	if len(problems) > 0 { // the marker was written by us from a ticket that had none
-		return nil, &fault.Error{Kind: fault.Terminal, Op: "Parse", Resource: h.Job, Err: problems}
+	if len(problems) > 0 {
+		// Another version took it in, which understands more: say so, instead of
+		// finding out at every wake.
+		if err := e.refuse(ctx, h.Job, ticket, problems); err != nil {
+			return nil, err
+		}
+		return nil, e.Marks.Close(ctx, h.Job, 1)
 	}
 	if e.Owner != replication.OwnerProvision {
 		return nil, e.Bus.Wake(ctx, replication.OwnerProvision, h.Job, 0, 0)

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,7 +31,24 @@ func (e *Engine) Accept(ctx context.Context, message []byte) (hint Hint, ok bool
 	if len(problems) > 0 {
 		return Hint{}, false, e.refuse(ctx, r.ID, body, problems)
 	}
-	return e.admit(ctx, r, body)
+	h, ok, err := e.admit(ctx, r, body)
+	if unreadable(err) {
+		// Coming again would not help, and would keep every other message waiting.
+		e.logger().Error("the journal of a ticket cannot be read", "ticket", r.ID, "error", err)
+		return Hint{}, false, e.refuse(ctx, r.ID, body, replication.Unreadable(r.ID))
+	}
+	return h, ok, err
+}
+
+// errUnreadable says that an entry does not hold a job.
+var errUnreadable = errors.New("the entry does not hold a job")
+
+// unreadable reports whether the journal of one job is damaged, or written by a
+// newer version that does not want this one to touch it.
+func unreadable(err error) bool {
+	var broken *journal.BrokenError
+	var tooNew *journal.TooNewError
+	return errors.Is(err, errUnreadable) || errors.As(err, &broken) || errors.As(err, &tooNew)
 }
 
 // admit stands the marker and compares the ticket with what is known under its id.
@@ -40,7 +58,8 @@ func (e *Engine) admit(ctx context.Context, r replication.Request, body []byte) 
 	if err != nil {
 		return Hint{}, false, fmt.Errorf("take in ticket %s: %w", r.ID, err)
 	}
-	snap, err := e.Journal.Load(ctx, journal.Job(r.ID))
+	// A listing that lags behind must not make a job look new: entry 1 is asked for.
+	snap, err := e.Journal.LoadAtLeast(ctx, journal.Job(r.ID), 1)
 	if err != nil {
 		return Hint{}, false, fmt.Errorf("load job %s: %w", r.ID, err)
 	}
@@ -49,7 +68,7 @@ func (e *Engine) admit(ctx context.Context, r replication.Request, body []byte) 
 	}
 	job, err := replication.Decode(snap.Body)
 	if err != nil {
-		return Hint{}, false, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: r.ID, Err: err}
+		return Hint{}, false, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: r.ID, Err: errors.Join(errUnreadable, err)}
 	}
 	switch {
 	case job.Fingerprint != print:

@@ -37,6 +37,16 @@ func (s *session) save(ctx context.Context) error {
 	return nil
 }
 
+// saveSent saves before a run ends. When results left with that entry, another one
+// says so: whoever goes on would send them again.
+func (s *session) saveSent(ctx context.Context) error {
+	results := len(s.job.Outbox)
+	if err := s.save(ctx); err != nil || results == 0 || len(s.job.Outbox) > 0 {
+		return err
+	}
+	return s.save(ctx)
+}
+
 // send publishes the outbox in order and takes out what was sent; the next entry
 // shows it. What could not be sent stays, under its id.
 func (s *session) send(ctx context.Context) {
@@ -55,7 +65,7 @@ func (s *session) pause(ctx context.Context, until time.Time) error {
 	now := s.now()
 	delay := max(until.Sub(now), 0)
 	s.job.Due, s.job.CheckBy = until, now.Add(min(delay, maxWake)+s.e.hasten(grace))
-	if err := s.save(ctx); err != nil {
+	if err := s.saveSent(ctx); err != nil {
 		return err
 	}
 	s.log.Info("waiting", "phase", s.job.Phase, "reason", s.job.Reason, "seconds", int(delay.Seconds()), "rev", s.snap.Seq)
@@ -82,7 +92,7 @@ func (s *session) wake(ctx context.Context, to replication.Owner, delay time.Dur
 func (s *session) handOver(ctx context.Context) error {
 	if to := s.job.Owner(); to != replication.OwnerNone {
 		s.job.Due, s.job.CheckBy = s.now(), s.now().Add(s.e.hasten(grace))
-		if err := s.save(ctx); err != nil {
+		if err := s.saveSent(ctx); err != nil {
 			return err
 		}
 		return s.wake(ctx, to, 0)

@@ -34,3 +34,10 @@ func IDReused(id string) Problems {
 	p.add(ReasonIDReused, "id", fmt.Sprintf("a ticket %s with other contents was accepted before; its job is not touched", id))
 	return p
 }
+
+// Unreadable is what is wrong with a ticket whose journal cannot be read.
+func Unreadable(id string) Problems {
+	var p Problems
+	p.add(ReasonUnreadable, "id", fmt.Sprintf("the journal of ticket %s cannot be read by this version", id))
+	return p
+}

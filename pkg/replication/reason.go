@@ -17,6 +17,7 @@ const (
 	ReasonInvalid           Reason = "request.invalid"
 	ReasonInvalidID         Reason = "request.invalid-id"
 	ReasonIDReused          Reason = "request.id-reused"
+	ReasonUnreadable        Reason = "job.unreadable"
 	ReasonHistoricalMissing Reason = "historical.missing"
 	ReasonPrefixCount       Reason = "objects.prefix-count"
 	ReasonPrefixOverlap     Reason = "objects.prefix-overlap"

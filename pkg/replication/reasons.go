@@ -20,6 +20,7 @@ var reasons = []ReasonText{
 	{ReasonHistoricalMissing, "the ticket does not say whether existing objects are to be copied, and the default of OSS copies and overwrites", "set historical.replicate to true or false"},
 	{ReasonOverwrite, "copying existing objects can replace objects of the same name at a destination without versioning", "turn versioning on for both buckets, or set historical.acceptOverwrite, or do not copy existing objects"},
 	{ReasonAccepted, "the ticket is in order and its job has begun", ""},
+	{ReasonUnreadable, "the journal of this ticket is damaged, or was written by a newer version", "look at it with replidesk history ID --verify; after an upgrade that was taken back, upgrade again; then send the ticket again, or under a new id"},
 	{ReasonVerified, "objects of our own were replicated as the ticket asks; the pair is under watch", ""},
 	{ReasonVerifiedNoCanary, "the ticket declined the canary; the watermark moved, which is the only evidence; the pair is under watch", ""},
 	{ReasonWorking, "the job is being carried out", ""},

@@ -26,6 +26,10 @@ import (
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
+// maxJob is the largest job in bytes: a ticket of 64 KB whose characters JSON
+// escapes with six bytes each, twice over (the request and the rule of an intent).
+const maxJob = 1 << 20
+
 // A Desk is one deployment, as far as a process has to do with it. Its parts may be
 // used one by one; Provision, Verify and Progress make functions of them.
 type Desk struct {
@@ -61,7 +65,7 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 	endpoint := func(region string) string { return ossEndpoint(scheme, region, c.Internal && region == c.Region) }
 	d := &Desk{Config: c, Credentials: creds, Log: log}
 	d.Store = ossjournal.New(stateClient(c, creds, transport, endpoint(c.Region)), c.StateBucket)
-	d.Journal = journal.New(d.Store, journal.Options{Schema: replication.Schema, MinReader: replication.MinReader})
+	d.Journal = journal.New(d.Store, journal.Options{Schema: replication.Schema, MinReader: replication.MinReader, MaxBody: maxJob})
 	d.Marks = engine.Marks{Marks: journal.NewMarks(d.Store), Shards: c.Shards}
 	d.Pairs = pairlog.Log{Journal: d.Journal, Worker: c.Instance}
 	d.OSS = ossrepl.New(ossrepl.Config{Credentials: creds.Get, Transport: counted, EndpointFor: endpoint, Timeout: engine.CallTimeout})

@@ -37,9 +37,10 @@ import (
 	"github.com/replidesk/replidesk/pkg/journal/driver"
 )
 
-// maxObject is the largest object that is read, in bytes. Everything that this
-// program writes is far smaller; a larger one was put there by somebody else.
-const maxObject = 4 << 20
+// maxObject is the largest object that is read, in bytes. The largest that this
+// program writes is the state of a shard of the watch, which is bounded far below;
+// a larger one was put there by somebody else.
+const maxObject = 32 << 20
 
 // Client is what a Store calls. *oss.Client is one. Whether it retries by itself
 // does not matter.

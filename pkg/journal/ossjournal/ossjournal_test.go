@@ -323,7 +323,7 @@ func (nopCloser) Close() error { return nil }
 
 func TestAnObjectThatIsFarTooLargeIsNotRead(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *harness) {
-		h.Replace(journal.Job("x"), 1, make([]byte, 5<<20))
+		h.Replace(journal.Job("x"), 1, make([]byte, 33<<20))
 		_, _, err := h.Open().Get(t.Context(), journal.Job("x"), 1)
 		require.Equal(t, fault.Terminal, fault.Of(err))
 	})
