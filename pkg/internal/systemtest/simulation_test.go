@@ -114,7 +114,7 @@ func (s *simulation) run() {
 	stop := s.every(4*time.Minute, func() { // the watermark of an idle bucket may stand still
 		n++
 		for _, p := range s.pairs {
-			s.put(p.src, fmt.Sprintf("image/calm-%d", n), "new")
+			s.putTagged(p.src, fmt.Sprintf("image/calm-%d", n), "team", "images")
 		}
 	})
 	for _, id := range s.ids {
@@ -131,10 +131,18 @@ func (s *simulation) run() {
 func (s *simulation) order(i int) {
 	p := s.pairs[i]
 	id := fmt.Sprintf("CHG-%d", len(s.ids))
+	deletes := s.chance(2)
 	extra := fmt.Sprintf(`"historical":{"replicate":%t,"acceptOverwrite":true},"replicateDeletes":%t,"rtc":%t,"verify":{"canary":%t}`,
-		!s.chance(4), s.chance(2), s.chance(4), !s.chance(5))
+		!s.chance(4), deletes, s.chance(4), !s.chance(5))
+	var scope []string
 	if p.prefix {
-		extra += `,"objects":{"prefixes":["image/","video"]}`
+		scope = append(scope, `"prefixes":["image/","video"]`)
+	}
+	if !deletes && s.chance(3) {
+		scope = append(scope, `"tags":{"match":"any","set":[{"key":"team","value":"images"},{"key":"state","value":"approved"}]}`)
+	}
+	if len(scope) > 0 {
+		extra += `,"objects":{` + strings.Join(scope, ",") + `}`
 	}
 	body := s.ticket(id, p.src, p.dst, extra)
 	s.tell("ticket %s for %s: %s", id, p.src, extra)
@@ -268,7 +276,7 @@ func (s *simulation) loseElement(p simPair) {
 	if !s.chance(3) {
 		return
 	}
-	element := []string{"PrefixSet", "Action", "HistoricalObjectReplication", "RTC", "SyncRole"}[s.rng.IntN(5)]
+	element := []string{"PrefixSet", "Action", "HistoricalObjectReplication", "RTC", "SyncRole", "UserTaggings"}[s.rng.IntN(6)]
 	s.tell("rules lose %s", element)
 	for _, p := range s.pairs {
 		s.dropped[p.src] = true
@@ -314,6 +322,9 @@ func (s *simulation) replicated(j *replication.Job) {
 		return
 	}
 	for _, v := range s.listed(r.Source.Bucket, "", false) {
+		if r.Objects.Tags != nil && !strings.HasPrefix(v.Key, "image/calm-") {
+			continue // it has no tags
+		}
 		if len(r.Objects.Prefixes) == 0 || strings.HasPrefix(v.Key, "image/") || strings.HasPrefix(v.Key, "video") {
 			c := s.object(r.Destination.Bucket, v.Key)
 			require.NotNil(s.t, c, "%s of %s did not arrive", v.Key, j.ID)
