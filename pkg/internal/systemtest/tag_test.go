@@ -123,3 +123,22 @@ func TestAnObjectWithoutTheTagsThatArrives(t *testing.T) {
 		require.Zero(t, d.rules("src"))
 	})
 }
+
+func TestTheRightToTagIsNeededForTagFiltersOnly(t *testing.T) {
+	bubble(t, "a job that lacks it is blocked and goes on when it is granted", func(t *testing.T) {
+		d := newDesk(t, setup{})
+		d.pair("src", "dst", false)
+		d.pair("plain-src", "plain-dst", false)
+		_, e := d.world.CreatePolicy(d.uid, "no-tags", `{"Version":"1","Statement":[{"Effect":"Deny","Action":"oss:PutObjectTagging","Resource":"*"}]}`, "", nil)
+		require.Nil(t, e)
+		d.attach(fn("verify"), "no-tags")
+		time.Sleep(time.Minute)
+		d.submit(d.ticket("CHG-1", "src", "dst", byTags("all")))
+		d.submit(d.ticket("CHG-2", "plain-src", "plain-dst", ""))
+		event := d.awaitEvent("CHG-1", replication.ReasonDenied, time.Hour)
+		require.Contains(t, event.Data.Message, "PutObject src/image/.replidesk/CHG-1/canary")
+		d.watched("CHG-2", time.Hour)
+		d.detach(fn("verify"), "no-tags")
+		d.watched("CHG-1", 2*time.Hour)
+	})
+}
