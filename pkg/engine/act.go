@@ -41,6 +41,10 @@ func (s *session) act(ctx context.Context, e replication.Effect) replication.Out
 // right that the caller lacks has another code. [fact 24]
 const codeRoleUnfit = "NoPermission"
 
+// codeNoBucket is what OSS answers when a bucket is not there: nothing else of the
+// pair can be found then, and no trying again helps.
+const codeNoBucket = "NoSuchBucket"
+
 func (s *session) call(ctx context.Context, e replication.Effect, o *replication.Outcome) error {
 	eng, r := s.e, s.job.Request
 	var err error
@@ -98,6 +102,10 @@ func trouble(err error) replication.Trouble {
 		t.Kind = replication.TroubleQuota
 	case fault.Terminal:
 		t.Kind = replication.TroubleFinal
+	case fault.NotFound:
+		if t.Code == codeNoBucket {
+			t.Kind = replication.TroubleGone
+		}
 	}
 	return t
 }

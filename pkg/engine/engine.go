@@ -101,6 +101,9 @@ func (e *Engine) open(ctx context.Context, h Hint) (*session, error) {
 	case h.Rev != 0 && h.Rev < snap.Seq:
 		s.log.Debug("stale hint dropped", "hint", h.Rev, "rev", snap.Seq)
 		return nil, nil
+	case !replication.IsPhase(s.job.Phase):
+		s.log.Warn("a newer version has this job", "phase", s.job.Phase)
+		return nil, nil
 	case s.job.AtRest():
 		return nil, e.Marks.Close(ctx, h.Job, snap.Seq)
 	case s.job.Claimed(now):

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash/crc64"
 	"maps"
@@ -83,33 +84,59 @@ func OutsideKey(r Request) string {
 // canary returns the object that is written as canary. Its content follows from
 // the job and the turn (1: first written, 2: overwritten), so a repeated write
 // stores the same bytes.
-func canary(r Request, turn int) Canary {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", r.Fingerprint(), turn))
+func (j *Job) canary(turn int) Canary {
+	r, proof := j.Request, j.proofID()
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", r.Fingerprint(), proof, turn))
 	return Canary{
 		Key:     CanaryKey(r),
 		Content: fmt.Sprintf("Replidesk writes this object to prove that %s replicates to %s (ticket %s, turn %d, %x). It may be deleted.\n", r.Source.Bucket, r.Destination.Bucket, r.ID, turn, sum),
-		Meta:    map[string]string{"replidesk-ticket": r.ID, "replidesk-turn": fmt.Sprint(turn)},
+		Meta:    map[string]string{"replidesk-ticket": r.ID, "replidesk-turn": fmt.Sprint(turn), metaProof: proof},
 		Tags:    r.Objects.Tags.enough(),
 	}
 }
 
 // outside returns the object outside the prefixes, which must not arrive. It has
 // the tags of the scope, so that nothing but its key keeps it from arriving.
-func outside(r Request) Canary {
-	c := stray(r, OutsideKey(r), "outside the scope of")
-	c.Tags = r.Objects.Tags.enough()
+func (j *Job) outside() Canary {
+	c := j.stray(OutsideKey(j.Request), "outside the scope of")
+	c.Tags = j.Request.Objects.Tags.enough()
 	return c
 }
 
 // untagged returns the object without the tags of the scope, which must not arrive.
-func untagged(r Request) Canary { return stray(r, UntaggedKey(r), "without the tags of") }
+func (j *Job) untagged() Canary { return j.stray(UntaggedKey(j.Request), "without the tags of") }
 
-func stray(r Request, key, where string) Canary {
+func (j *Job) stray(key, where string) Canary {
+	r := j.Request
 	return Canary{
 		Key:     key,
 		Content: fmt.Sprintf("Replidesk writes this object %s the rule from %s to %s (ticket %s): it must not be replicated. It may be deleted.\n", where, r.Source.Bucket, r.Destination.Bucket, r.ID),
-		Meta:    map[string]string{"replidesk-ticket": r.ID},
+		Meta:    map[string]string{"replidesk-ticket": r.ID, metaProof: j.proofID()},
 	}
+}
+
+// metaProof names the metadata by which the objects of one job's proof know each
+// other: another job's, left under the same key, prove nothing.
+const metaProof = "replidesk-proof"
+
+// proofID tells the proof of this job from that of any other, one of the same
+// ticket before a lost journal included.
+func (j *Job) proofID() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", j.ID, j.Fingerprint, j.Received.UnixNano()))
+	return hex.EncodeToString(sum[:8])
+}
+
+// copyOf reports whether an object that stands under the key of original came from
+// it, whole or not. Anything else stood there before, and proves nothing.
+func copyOf(original, o ObjectSeen) bool {
+	return o.Meta[metaProof] == original.Meta[metaProof] || o.CRC64 == original.CRC64
+}
+
+// strayed reports whether an object that must not arrive did. Only what the proof of
+// another job left there is something else.
+func (j *Job) strayed(o *ObjectSeen) bool {
+	other := o.Meta[metaProof] != "" && o.Meta[metaProof] != j.proofID()
+	return o.Is == Exists && !other || o.Hidden
 }
 
 // stored returns the canary as OSS said that it stored it. What the answer left out

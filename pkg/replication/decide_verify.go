@@ -15,10 +15,10 @@ type proofRow struct {
 // proof has a row for each step. A step is done when it calls advance.
 var proof = map[VerifyStep]proofRow{
 	StepPut:       {0, writeFirst},
-	StepOutside:   {0, func(j *Job, _ View) Step { return object(EffectPutOutside, outside(j.Request)) }},
-	StepUntagged:  {0, func(j *Job, _ View) Step { return object(EffectPutUntagged, untagged(j.Request)) }},
+	StepOutside:   {0, func(j *Job, _ View) Step { return object(EffectPutOutside, j.outside()) }},
+	StepUntagged:  {0, func(j *Job, _ View) Step { return object(EffectPutUntagged, j.untagged()) }},
 	StepArrive:    {LookCanary, awaitFirst},
-	StepOverwrite: {0, func(j *Job, _ View) Step { return object(EffectOverwrite, canary(j.Request, 2)) }},
+	StepOverwrite: {0, func(j *Job, _ View) Step { return object(EffectOverwrite, j.canary(2)) }},
 	StepArrive2:   {LookCanary, awaitSecond},
 	StepDelete:    {0, func(j *Job, _ View) Step { return object(EffectDelete, Canary{Key: j.Verification.Key}) }},
 	StepDeleted:   {LookCanary | LookProgress, awaitDeletion},
@@ -33,7 +33,7 @@ func object(k EffectKind, c Canary) Step { return Step{Effect: &Effect{Kind: k, 
 
 func writeFirst(j *Job, _ View) Step {
 	j.Verification.Begun = true
-	return object(EffectPutCanary, canary(j.Request, 1))
+	return object(EffectPutCanary, j.canary(1))
 }
 
 // keys returns the keys of the objects of our own at the source.
@@ -90,12 +90,13 @@ func settleVerifying(j *Job, o Outcome, v View) {
 	p := j.Verification
 	switch o.Effect {
 	case EffectPutCanary:
-		p.First, p.Written = stored(o.Object, canary(j.Request, 1)), v.Now
+		p.First, p.Written = stored(o.Object, j.canary(1)), v.Now
 		advance(p, p.afterPut(o.Effect), v)
 	case EffectPutOutside, EffectPutUntagged:
+		p.Strays = v.Now
 		advance(p, p.afterPut(o.Effect), v)
 	case EffectOverwrite:
-		p.Second, p.Written = stored(o.Object, canary(j.Request, 2)), v.Now
+		p.Second, p.Written = stored(o.Object, j.canary(2)), v.Now
 		advance(p, StepArrive2, v)
 	case EffectDelete:
 		p.Written = v.Now
@@ -117,8 +118,11 @@ func (p *Verification) pause(v View) time.Time {
 
 func awaitFirst(j *Job, v View) Step {
 	p, c := j.Verification, v.Seen.Canary
-	if c.Is != Exists {
+	switch {
+	case c.Is != Exists:
 		return underway(j, ReasonCanaryLost, "the canary "+p.Key, v)
+	case !copyOf(*p.First, *c):
+		return underway(j, ReasonCanaryLost, "the canary "+p.Key+" (another object stands under its key)", v)
 	}
 	if d := copyDiffers(*p.First, *c); d != "" {
 		return fail(j, ReasonCanaryDiffers, fmt.Sprintf("%s arrived, but %s", p.Key, d), v)
@@ -130,7 +134,7 @@ func awaitFirst(j *Job, v View) Step {
 
 func awaitSecond(j *Job, v View) Step {
 	p, c := j.Verification, v.Seen.Canary
-	if c.Is != Exists || copyDiffers(*p.First, *c) == "" {
+	if c.Is != Exists || copyDiffers(*p.First, *c) == "" || !copyOf(*p.Second, *c) {
 		return underway(j, ReasonCanaryLost, "the overwritten canary "+p.Key, v)
 	}
 	if d := copyDiffers(*p.Second, *c); d != "" {
@@ -177,7 +181,7 @@ func awaitDeletion(j *Job, v View) Step {
 		if quiet := p.Written.Add(v.paced(enough)); !g.Watermark.After(p.Written) && v.Now.Before(quiet) {
 			return wait(j, ReasonCanaryUnderway, "whether the deletion of "+p.Key+" stays at the source", v.by(p.pause(v), quiet))
 		}
-		p.Deletion = "the deletion stayed at the source"
+		p.Deletion, p.Quiet = "the deletion stayed at the source", true
 	}
 	advance(p, StepScope, v)
 	return again(j)
@@ -196,14 +200,21 @@ func checkScope(j *Job, v View) Step {
 	if p.UntaggedKey != "" {
 		l |= LookUntagged
 	}
-	arrived := func(o *ObjectSeen) bool { return o.Is == Exists || o.Hidden }
+	// What does not arrive is believed when the watermark has passed it, or time has.
+	quiet := p.Strays.Add(v.paced(settle))
+	early := l != 0 && !p.Quiet && v.Now.Before(quiet)
+	if early {
+		l |= LookProgress
+	}
 	switch {
 	case !v.Seen.Has(l):
 		return Step{Look: l}
-	case p.OutsideKey != "" && arrived(v.Seen.Outside):
+	case p.OutsideKey != "" && j.strayed(v.Seen.Outside):
 		return undo(j, ReasonOutOfScope, fmt.Sprintf("%s arrived although no prefix of the rule matches it", p.OutsideKey), v)
-	case p.UntaggedKey != "" && arrived(v.Seen.Untagged):
+	case p.UntaggedKey != "" && j.strayed(v.Seen.Untagged):
 		return undo(j, ReasonOutOfScope, fmt.Sprintf("%s arrived although it has none of the tags of the rule", p.UntaggedKey), v)
+	case early && !v.Seen.Progress.Watermark.After(p.Strays):
+		return wait(j, ReasonCanaryUnderway, "whether what lies outside the scope stays at the source", v.by(p.pause(v), quiet))
 	}
 	advance(p, StepCleanUp, v)
 	return again(j)
@@ -290,6 +301,9 @@ func conclude(j *Job, left []string, v View) {
 	p := j.Verification
 	e := &Evidence{By: "canary", At: v.Now, Key: p.Key, CRC64: p.First.CRC64, Seconds: p.Seconds, OverwriteSeconds: p.Overwrite, Deletion: p.Deletion}
 	e.Outside = "not checked: every key is in scope"
+	if len(j.Request.Objects.Prefixes) > 0 {
+		e.Outside = "not checked: no key near the prefixes is outside them"
+	}
 	if p.OutsideKey != "" {
 		e.Outside = p.OutsideKey + " did not arrive"
 	}

@@ -88,6 +88,7 @@ const (
 	TroubleDenied    TroubleKind = "denied"     // our function lacks a right
 	TroubleRoleUnfit TroubleKind = "role-unfit" // OSS cannot use the role of the rule (yet)
 	TroubleQuota     TroubleKind = "quota"
+	TroubleGone      TroubleKind = "gone"  // a bucket of the pair does not exist any more
 	TroubleFinal     TroubleKind = "final" // refused for good
 )
 

@@ -50,7 +50,7 @@ func TestAProvenPairIsHandedToTheWatch(t *testing.T) {
 		"a clean-up that never succeeds is no loss":      {given: with(cleaning, func(j *job, _ *world) { j.Failures = replication.MaxFailures }), outcome: lost(replication.EffectCleanUp), step: "next watching", events: []string{event}, check: left("src-bucket/"+canaryKey, "src-bucket/"+outsideKey, at)},
 		"a rule without an outside says that none was checked": {given: with(cleaning, func(j *job, _ *world) { j.Verification.OutsideKey = "" }), outcome: cleaned(), step: "next watching", events: []string{event},
 			check: func(t *testing.T, j *job, _ replication.Step) {
-				require.Equal(t, "not checked: every key is in scope", j.Evidence.Outside)
+				require.Equal(t, "not checked: no key near the prefixes is outside them", j.Evidence.Outside)
 			}},
 	})
 }

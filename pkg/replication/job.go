@@ -129,6 +129,8 @@ type Verification struct {
 	Second       *ObjectSeen `json:"second,omitempty"`      // as overwritten
 	Seconds      float64     `json:"seconds,omitempty"`     // write to arrival seen
 	Overwrite    float64     `json:"overwriteSeconds,omitempty"`
+	Strays       time.Time   `json:"strays,omitzero"` // when the last object that must not arrive was written
+	Quiet        bool        `json:"quiet,omitempty"` // enough was copied since for it to have arrived
 	Deletion     string      `json:"deletion,omitempty"`
 	ReportedLate bool        `json:"reportedLate,omitempty"`
 	Watermark    time.Time   `json:"watermark,omitzero"` // the first that was seen
@@ -163,7 +165,7 @@ func (j *Job) Claimed(now time.Time) bool { return j.Intent != nil && now.Before
 
 // AtRest reports whether nothing is left to do for the job.
 func (j *Job) AtRest() bool {
-	return j.Owner() == OwnerNone && j.Intent == nil && len(j.Outbox) == 0
+	return IsPhase(j.Phase) && j.Owner() == OwnerNone && j.Intent == nil && len(j.Outbox) == 0
 }
 
 // RuleStands reports whether a rule of this job may be in force.

@@ -93,6 +93,8 @@ func AfterTrouble(j *Job, t Trouble, v View) Step {
 		return block(j, ReasonDenied, what, v)
 	case TroubleQuota:
 		return block(j, ReasonQuota, what, v)
+	case TroubleGone:
+		return block(j, ReasonBucketGone, what, v)
 	case TroubleFinal:
 		return giveUp(j, ReasonRefused, what, v)
 	}

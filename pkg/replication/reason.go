@@ -63,6 +63,7 @@ const (
 	ReasonRefused         Reason = "cloud.refused"
 	ReasonDenied          Reason = "function.denied"
 	ReasonQuota           Reason = "cloud.quota"
+	ReasonBucketGone      Reason = "pair.bucket-gone"
 	ReasonWorkerCrash     Reason = "worker.crash"
 	ReasonRoleConflict    Reason = "role.conflict"
 	ReasonPolicyConflict  Reason = "policy.conflict"

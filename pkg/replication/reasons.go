@@ -32,6 +32,7 @@ var reasons = []ReasonText{
 	{ReasonTagTwice, "two tags of the filter have the same key", "keep one of the two: an object has one value of a key"},
 	{ReasonTagsRegion, "the region has no tag filters", "choose objects by prefixes, or buckets in other regions"},
 	{ReasonTagsWithDeletes, "OSS does not replicate deletes for objects chosen by tags", "set replicateDeletes to false, or leave objects.tags out"},
+	{ReasonBucketGone, "a bucket of the pair does not exist any more", "ask who deleted it; when it is made again the job looks by itself, but a rule that went with it does not come back: send a new ticket then"},
 	{ReasonPairOwned, "another job replicates this pair already", "use the job named in the message; a pair can have only one rule, with all prefixes in it"},
 	{ReasonRegionNotAllowed, "OSS does not replicate from the source's region to the destination's", "choose a destination in one of the regions named in the message"},
 	{ReasonReserved, "the bucket keeps the state of Replidesk itself", "choose another bucket"},

@@ -1,6 +1,9 @@
 package replication
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A View is everything that a decision may know besides the job.
 type View struct {
@@ -83,6 +86,11 @@ func Row(p Phase) PhaseRow {
 		}
 	}
 	return PhaseRow{Phase: p, Meaning: "unknown to this version"}
+}
+
+// IsPhase reports whether this version knows the phase.
+func IsPhase(p Phase) bool {
+	return slices.ContainsFunc(table, func(r PhaseRow) bool { return r.Phase == p })
 }
 
 var table []PhaseRow

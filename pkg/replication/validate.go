@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -104,6 +105,8 @@ func validatePrefixes(p *Problems, r Request, d Desk) {
 			continue
 		case !utf8.ValidString(a) || strings.ContainsRune(a, utf8.RuneError):
 			p.add(ReasonPrefixInvalid, at, "a prefix is not valid UTF-8")
+		case strings.ContainsFunc(a, unwritable):
+			p.add(ReasonPrefixInvalid, at, fmt.Sprintf("%q has a character that no rule can carry", a))
 		case utf8.RuneCountInString(a) > maxPrefixChars:
 			p.add(ReasonPrefixInvalid, at, fmt.Sprintf("a prefix is longer than %d characters", maxPrefixChars))
 		case strings.HasSuffix(a, "*"):
@@ -120,6 +123,10 @@ func validatePrefixes(p *Problems, r Request, d Desk) {
 		}
 	}
 }
+
+// unwritable reports whether a character cannot stand in a rule: XML has no control
+// characters, and who reads a list of prefixes cannot see them.
+func unwritable(c rune) bool { return unicode.IsControl(c) || c == '\uFFFE' || c == '\uFFFF' }
 
 // validateRoom sees to it that the objects of our own can have a key.
 func validateRoom(p *Problems, r Request) {
