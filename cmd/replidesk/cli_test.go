@@ -221,3 +221,13 @@ func TestAnInterruptedWatchSaysSo(t *testing.T) {
 	require.Equal(t, exitFailed, code)
 	require.Equal(t, "replidesk: interrupted\n", errs.String())
 }
+
+func TestOneDamagedJournalDoesNotHideTheOthers(t *testing.T) {
+	require.NoError(t, damaged([]ticketState{{ID: "A"}}))
+	hurt := ticketState{ID: "B", Damage: errors.New("read ticket B: broken")}
+	require.True(t, hurt.known())
+	require.ErrorContains(t, damaged([]ticketState{{ID: "A"}, hurt}), "read ticket B")
+	var out bytes.Buffer
+	require.NoError(t, statusTable(&out, []ticketState{{ID: "A", Open: true}, hurt}))
+	require.Contains(t, out.String(), "A")
+}

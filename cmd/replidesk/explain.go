@@ -38,6 +38,9 @@ func runExplain(ctx context.Context, a *app, args []string) error {
 	}
 	r := newReader(desk)
 	tickets, err := r.tickets(ctx, ids)
+	if err == nil {
+		err = damaged(tickets)
+	}
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func printVerdict(w io.Writer, v *journal.Verification) {
 		fmt.Fprintln(w, "broken:", p)
 	}
 	if len(v.Problems) == 0 {
-		fmt.Fprintf(w, "the chain of %d entries is whole; its anchor is %s\n", v.Entries, v.Newest)
+		fmt.Fprintf(w, "the chain of %d entries is whole; its anchor is %s (the newest entry itself is vouched for by an anchor kept elsewhere, --anchor)\n", v.Entries, v.Newest)
 	}
 }
 

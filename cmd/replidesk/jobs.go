@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,10 +23,25 @@ type ticketState struct {
 	Rev     uint64           // of the newest entry
 	Saved   time.Time        // of the newest entry, by the store's clock
 	Figures *watch.Figures   // nil: not watched, or not polled yet
+	Damage  error            // its journal cannot be read; nil: it can
 }
 
 // known reports whether anything is known.
-func (t ticketState) known() bool { return t.Open || t.Job != nil }
+func (t ticketState) known() bool { return t.Open || t.Job != nil || t.Damage != nil }
+
+// damaged is the error for tickets whose journals cannot be read.
+func damaged(tickets []ticketState) error {
+	var errs []error
+	for _, t := range tickets {
+		if t.Damage != nil {
+			errs = append(errs, t.Damage)
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return hint(errors.Join(errs...), "replidesk history ID --verify says what is wrong with it")
+}
 
 // A reader reads tickets again and again. What it has read once costs one call
 // less the next time. It is for one goroutine.
@@ -108,7 +124,7 @@ func (r *reader) ticket(ctx context.Context, id string) (ticketState, error) {
 		return t, nil
 	}
 	if t.Job, err = replication.Decode(snap.Body); err != nil {
-		return t, fmt.Errorf("read ticket %s: %w", id, err)
+		return t, &fault.Error{Kind: fault.Terminal, Op: "read ticket", Resource: id, Err: err}
 	}
 	t.Rev, t.Saved = snap.Seq, snap.At
 	if p, ok := r.pairs[id]; ok && t.Job.Phase == replication.PhaseWatching && p.Polled != 0 {
@@ -145,6 +161,9 @@ func (r *reader) tickets(ctx context.Context, ids []string) ([]ticketState, erro
 	all := make([]ticketState, 0, len(ids))
 	for _, id := range ids {
 		t, err := r.ticket(ctx, id)
+		if fault.Of(err) == fault.Terminal { // one damaged journal must not hide the others
+			t.Damage, err = err, nil
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -49,6 +49,9 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 	default:
 		err = statusTable(a.stdout, tickets)
 	}
+	if err == nil {
+		err = damaged(tickets)
+	}
 	if err == nil && named {
 		err = unknownTickets(tickets)
 	}

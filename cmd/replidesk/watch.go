@@ -93,6 +93,9 @@ func (w *watcher) follow(ctx context.Context) ([]ticketState, error) {
 	defer look.Stop()
 	for troubles := 0; ; {
 		tickets, err := w.reader.tickets(ctx, w.ids)
+		if err == nil {
+			err = damaged(tickets)
+		}
 		var wrong *usageError
 		switch {
 		case ctx.Err() != nil:
