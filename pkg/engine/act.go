@@ -29,6 +29,11 @@ func (s *session) act(ctx context.Context, e replication.Effect) replication.Out
 	switch fault.Of(err) {
 	case fault.Exists:
 		o.Result = replication.ResultExists
+	case fault.NotFound:
+		o.Result = replication.ResultRefused
+		if e.Kind.TakesAway() { // gone already
+			o.Result, o.Trouble = replication.ResultDone, nil
+		}
 	case fault.Unknown, fault.Retryable, fault.Conflict:
 		o.Result = replication.ResultUnknown // a service that failed may have done it all the same
 	default:
@@ -72,6 +77,14 @@ func (s *session) call(ctx context.Context, e replication.Effect, o *replication
 		err = eng.Objects.Delete(ctx, r.Source, e.Object.Key)
 	case replication.EffectCleanUp:
 		o.LeftOver, err = eng.Objects.Purge(ctx, r.Source, e.Keys)
+	case replication.EffectDetach:
+		o.RequestID, err = eng.Grants.Detach(ctx, e.Role, e.Policy)
+	case replication.EffectDeletePol:
+		o.RequestID, err = eng.Grants.DeletePolicy(ctx, e.Policy)
+	case replication.EffectDeleteRole:
+		o.RequestID, err = eng.Grants.DeleteRole(ctx, e.Role)
+	case replication.EffectOrderStop:
+		o.Target, err = s.order(ctx, r.Target, *e.Order)
 	default:
 		err = &fault.Error{Kind: fault.Terminal, Op: string(e.Kind), Err: errors.New("this version does not know the effect")}
 	}

@@ -65,6 +65,10 @@ type Hint struct {
 // errLost says that another worker saved first. It ends a run without a fuss.
 var errLost = errors.New("another worker saved first")
 
+// errOrdered says that an order to stop came between two of our entries. What we had
+// to save is saved, and the run begins anew with the order.
+var errOrdered = errors.New("an order to stop came meanwhile")
+
 // Run carries one job as far as it can go now. It returns nil when there is
 // nothing to do, when another worker is at it, and when the job waits; an error
 // means that the journal could not be read or written, and the job is woken again
@@ -74,7 +78,9 @@ func (e *Engine) Run(ctx context.Context, h Hint) error {
 	if err != nil || s == nil {
 		return err
 	}
-	err = s.run(ctx)
+	for err = s.run(ctx); errors.Is(err, errOrdered); err = s.run(ctx) {
+		s.log.Info("an order to stop came meanwhile", "by", s.job.Stop.By, "rev", s.snap.Seq)
+	}
 	if errors.Is(err, errLost) {
 		s.log.Info("another worker saved first", "rev", s.snap.Seq)
 		return nil
@@ -97,6 +103,7 @@ func (e *Engine) open(ctx context.Context, h Hint) (*session, error) {
 	if s.job, err = replication.Decode(snap.Body); err != nil {
 		return nil, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: h.Job, Err: err}
 	}
+	s.watching = s.job.Phase == replication.PhaseWatching
 	switch {
 	case h.Rev != 0 && h.Rev < snap.Seq:
 		s.log.Debug("stale hint dropped", "hint", h.Rev, "rev", snap.Seq)

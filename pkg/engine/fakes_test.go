@@ -23,6 +23,8 @@ type fakeCloud struct {
 	roles    map[string]string
 	policies map[string]string
 	attached map[string]string
+	rights   map[string][]string              // of roles, by people
+	users    []string                         // of every policy, besides our roles
 	objects  map[string]map[string]fakeObject // bucket, key
 	owners   map[string]string
 	calls    map[string]int
@@ -251,8 +253,59 @@ func (f *fakeCloud) Policy(ctx context.Context, name string) (s replication.Poli
 }
 
 func (f *fakeCloud) Attached(ctx context.Context, role, policy string) (s replication.AttachmentSeen, err error) {
-	err = f.do(ctx, "Attached", func() error { s.Attached = f.attached[role] == policy; return nil })
+	err = f.do(ctx, "Attached", func() error {
+		s = replication.AttachmentSeen{Attached: f.attached[role] == policy, Others: f.rights[role]}
+		return nil
+	})
 	return s, err
+}
+
+func (f *fakeCloud) PolicyUse(ctx context.Context, name string) (s replication.PolicyUseSeen, err error) {
+	err = f.do(ctx, "PolicyUse", func() error {
+		if _, ok := f.policies[name]; !ok {
+			return fault.NotFound
+		}
+		s = replication.PolicyUseSeen{Versions: 1, By: f.users}
+		for role, policy := range f.attached {
+			if policy == name {
+				s.By = append(s.By, "role "+role)
+			}
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) Detach(ctx context.Context, role, _ string) (string, error) {
+	return "req", f.do(ctx, "Detach", func() error { return takeAway(f.attached, role) })
+}
+
+func (f *fakeCloud) DeletePolicy(ctx context.Context, name string) (string, error) {
+	return "req", f.do(ctx, "DeletePolicy", func() error {
+		for _, policy := range f.attached {
+			if policy == name {
+				return fault.Conflict
+			}
+		}
+		return takeAway(f.policies, name)
+	})
+}
+
+func (f *fakeCloud) DeleteRole(ctx context.Context, name string) (string, error) {
+	return "req", f.do(ctx, "DeleteRole", func() error {
+		if f.attached[name] != "" || len(f.rights[name]) > 0 {
+			return fault.Conflict
+		}
+		return takeAway(f.roles, name)
+	})
+}
+
+func takeAway(m map[string]string, name string) error {
+	if _, ok := m[name]; !ok {
+		return fault.NotFound
+	}
+	delete(m, name)
+	return nil
 }
 
 func (f *fakeCloud) CreateRole(ctx context.Context, name, trust, _ string) (string, error) {

@@ -97,8 +97,13 @@ func (s *session) reads() []read {
 		seeing(replication.LookLocations, func(ctx context.Context) (replication.LocationsSeen, error) {
 			return e.Rules.Locations(ctx, r.Source)
 		}, func(s *seen, v *replication.LocationsSeen) { s.Locations = v }),
-		seeing(replication.LookRules, func(ctx context.Context) (replication.RulesSeen, error) { return e.Rules.Rules(ctx, r.Source) },
-			func(s *seen, v *replication.RulesSeen) { s.Rules = v }),
+		seeing(replication.LookRules, func(ctx context.Context) (replication.RulesSeen, error) {
+			v, err := e.Rules.Rules(ctx, r.Source)
+			if j.Ordered() && fault.Of(err) == fault.NotFound { // a bucket that is gone has no rules
+				return replication.RulesSeen{}, nil
+			}
+			return v, err
+		}, func(s *seen, v *replication.RulesSeen) { s.Rules = v }),
 		seeing(replication.LookProgress, func(ctx context.Context) (replication.ProgressSeen, error) {
 			return e.Rules.Progress(ctx, r.Source, j.Rule.ID)
 		}, func(s *seen, v *replication.ProgressSeen) { s.Progress = v }),
@@ -119,5 +124,13 @@ func (s *session) reads() []read {
 		seeing(replication.LookDestinationEmpty, func(ctx context.Context) (bool, error) {
 			return e.Objects.Empty(ctx, r.Destination, r.Objects.Prefixes)
 		}, func(s *seen, v *bool) { s.DestinationEmpty = v }),
+		seeing(replication.LookPolicyUse, func(ctx context.Context) (replication.PolicyUseSeen, error) {
+			u, err := e.Grants.PolicyUse(ctx, policy)
+			if fault.Of(err) == fault.NotFound {
+				return replication.PolicyUseSeen{}, nil
+			}
+			return u, err
+		}, func(s *seen, v *replication.PolicyUseSeen) { s.PolicyUse = v }),
+		seeing(replication.LookTarget, s.target, func(s *seen, v *replication.TargetSeen) { s.Target = v }),
 	}
 }

@@ -33,6 +33,17 @@ func (m Marks) Close(ctx context.Context, id string, rev uint64) error {
 	return m.Marks.Clear(ctx, m.mark(journal.Open, id, rev))
 }
 
+// Reopen stands the mark of a job that goes on with entry rev after it was at rest.
+func (m Marks) Reopen(ctx context.Context, id string, rev uint64) error {
+	_, err := m.Marks.Put(ctx, m.mark(journal.Open, id, rev), []byte("{}"))
+	return err
+}
+
+// Unwatch takes away the mark of a pair that is not watched any more since entry rev.
+func (m Marks) Unwatch(ctx context.Context, id string, rev uint64) error {
+	return m.Marks.Clear(ctx, m.mark(journal.Watch, id, rev))
+}
+
 // Watch stands the mark of a pair whose watch begins with entry rev.
 func (m Marks) Watch(ctx context.Context, id string, rev uint64) error {
 	_, err := m.Marks.Put(ctx, m.mark(journal.Watch, id, rev), []byte("{}"))

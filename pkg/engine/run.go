@@ -16,7 +16,9 @@ type session struct {
 	job  *replication.Job // as it will be saved next
 	seen replication.Seen // since the last effect or pause
 	keep bool             // a newer program wrote members that have to be kept
-	log  *slog.Logger
+	// watching: the newest entry says that the pair is watched.
+	watching bool
+	log      *slog.Logger
 }
 
 // now is the time of the journal's store. Before anything was read it is the local one.
@@ -45,11 +47,10 @@ func (s *session) run(ctx context.Context) error {
 		if !s.enough(ctx, CallTimeout) {
 			return s.pause(ctx, s.now())
 		}
-		row := replication.Row(s.job.Phase)
-		if s.job.Owner() != s.e.Owner || row.Decide == nil {
+		if s.job.Owner() != s.e.Owner {
 			return s.handOver(ctx)
 		}
-		step, err := s.decide(ctx, row.Decide)
+		step, err := s.decide(ctx, replication.Decide)
 		if err != nil {
 			return err
 		}

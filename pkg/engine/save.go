@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,12 @@ func (s *session) save(ctx context.Context) error {
 		return fmt.Errorf("encode job %s: %w", s.job.ID, err)
 	}
 	saved, err := s.e.Journal.Append(ctx, s.snap, body, journal.Meta{Writer: s.e.Worker})
+	if lost := (*journal.LostError)(nil); errors.As(err, &lost) && s.takeOrder(lost.Winner) {
+		if err := s.save(ctx); err != nil {
+			return err
+		}
+		return errOrdered
+	}
 	if fault.Of(err) == fault.Conflict {
 		return errLost
 	}
@@ -33,6 +40,7 @@ func (s *session) save(ctx context.Context) error {
 		return fmt.Errorf("save job %s: %w", s.job.ID, err)
 	}
 	s.snap = saved
+	s.unwatch(ctx)
 	s.send(ctx)
 	return nil
 }
@@ -45,6 +53,37 @@ func (s *session) saveSent(ctx context.Context) error {
 		return err
 	}
 	return s.save(ctx)
+}
+
+// takeOrder goes on from an entry that somebody else wrote, if all that it says more
+// than ours is an order to stop. What came of the last effect is then saved with the
+// order; an effect that was about to begin is not begun.
+func (s *session) takeOrder(winner journal.Snapshot) bool {
+	if s.snap.Seq == 0 {
+		return false
+	}
+	before, err1 := replication.Decode(s.snap.Body)
+	after, err2 := replication.Decode(winner.Body)
+	if err1 != nil || err2 != nil || !replication.OnlyOrdered(before, after) {
+		return false
+	}
+	s.job.Unstamp(winner.Seq)
+	s.snap, s.job.Stop, s.job.Intent = winner, after.Stop, nil
+	return true
+}
+
+// unwatch takes the mark of a watch away when the entry just saved has ended it: the
+// sweep must not raise an alert because the rule goes. What fails here is made good
+// at the end of the job, and by the sweep.
+func (s *session) unwatch(ctx context.Context) {
+	was := s.watching
+	s.watching = s.job.Phase == replication.PhaseWatching
+	if !was || s.watching {
+		return
+	}
+	if err := s.e.Marks.Unwatch(ctx, s.job.ID, s.snap.Seq); err != nil {
+		s.log.Warn("the mark of the watch could not be taken away", "error", err)
+	}
 }
 
 // send publishes the outbox in order and takes out what was sent; the next entry
@@ -117,6 +156,11 @@ func (s *session) rest(ctx context.Context) error {
 		return err
 	}
 	s.log.Info("at rest", "phase", s.job.Phase, "reason", s.job.Reason, "rev", s.snap.Seq, "anchor", s.snap.Anchor().String())
+	if s.job.Stop != nil && s.e.Owner == replication.OwnerProvision {
+		if err := s.e.Marks.Unwatch(ctx, s.job.ID, s.snap.Seq); err != nil {
+			return err
+		}
+	}
 	return s.e.Marks.Close(ctx, s.job.ID, s.snap.Seq)
 }
 

@@ -79,6 +79,81 @@ func TestAGrantIsMadeOnceAndReadBack(t *testing.T) {
 	})
 }
 
+// granted makes role, policy and attachment as the desk does.
+func granted(t *testing.T, c *ramgrant.Client) (role, policy string) {
+	t.Helper()
+	role, policy = replication.RoleName(request.ID), replication.PolicyName(request.ID)
+	_, err := c.CreateRole(t.Context(), role, replication.TrustPolicy(), "")
+	require.NoError(t, err)
+	_, err = c.CreatePolicy(t.Context(), policy, replication.RolePolicy(request), "")
+	require.NoError(t, err)
+	_, err = c.Attach(t.Context(), role, policy)
+	require.NoError(t, err)
+	time.Sleep(time.Minute)
+	return role, policy
+}
+
+func TestAGrantIsTakenBackOnceInItsOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, as := emulator.Ready(world.Options{})
+		c, ctx := client(cloud, as.A.User), t.Context()
+		role, policy := granted(t, c)
+
+		use, err := c.PolicyUse(ctx, policy)
+		require.NoError(t, err)
+		require.Equal(t, replication.PolicyUseSeen{Versions: 1, By: []string{"role " + role}}, use)
+		_, err = c.DeletePolicy(ctx, policy)
+		require.Equal(t, fault.Conflict, fault.Of(err), "it is attached: %v", err)
+		_, err = c.DeleteRole(ctx, role)
+		require.Equal(t, fault.Conflict, fault.Of(err), "it has a policy: %v", err)
+
+		for _, call := range []func() (string, error){
+			func() (string, error) { return c.Detach(ctx, role, policy) },
+			func() (string, error) { return c.DeletePolicy(ctx, policy) },
+			func() (string, error) { return c.DeleteRole(ctx, role) },
+		} {
+			id, err := call()
+			require.NoError(t, err)
+			require.Len(t, id, 36)
+			time.Sleep(time.Minute)
+			_, err = call()
+			require.Equal(t, fault.NotFound, fault.Of(err), "gone already: %v", err)
+		}
+		_, err = c.PolicyUse(ctx, policy)
+		require.Equal(t, fault.NotFound, fault.Of(err))
+		r, err := c.Role(ctx, role)
+		require.NoError(t, err)
+		require.Equal(t, replication.Missing, r.Is)
+	})
+}
+
+func TestWhatOthersDidWithAGrantIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, as := emulator.Ready(world.Options{})
+		c, ctx := client(cloud, as.A.User), t.Context()
+		role, policy := granted(t, c)
+		_, err := c.CreateRole(ctx, "theirs", replication.TrustPolicy(), "")
+		require.NoError(t, err)
+		_, err = c.Attach(ctx, "theirs", policy)
+		require.NoError(t, err)
+		_, err = c.CreatePolicy(ctx, "more", replication.RolePolicy(request), "")
+		require.NoError(t, err)
+		_, err = c.Attach(ctx, role, "more")
+		require.NoError(t, err)
+		_, e := cloud.World.CreatePolicyVersion(as.A.UID, policy, replication.RolePolicy(request), false, false)
+		require.Nil(t, e)
+		time.Sleep(time.Minute)
+
+		use, err := c.PolicyUse(ctx, policy)
+		require.NoError(t, err)
+		require.Equal(t, 2, use.Versions)
+		require.ElementsMatch(t, []string{"role " + role, "role theirs"}, use.By)
+		a, err := c.Attached(ctx, role, policy)
+		require.NoError(t, err)
+		require.Equal(t, replication.AttachmentSeen{Attached: true, Others: []string{"more"}}, a)
+	})
+}
+
 // createTwice makes something, which takes effect once.
 func createTwice(t *testing.T, name string, create func() (requestID string, err error)) {
 	t.Helper()

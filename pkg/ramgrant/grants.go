@@ -3,7 +3,6 @@ package ramgrant
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ram"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/sts"
@@ -63,9 +62,44 @@ func (c *Client) Attached(ctx context.Context, role, policy string) (replication
 	case resp.RequestId == "":
 		return replication.AttachmentSeen{}, otherAnswer("ListPoliciesForRole", role, "")
 	}
-	return replication.AttachmentSeen{Attached: slices.ContainsFunc(resp.Policies.Policy, func(p ram.Policy) bool {
-		return p.PolicyName == policy && p.PolicyType == custom
-	})}, nil
+	var seen replication.AttachmentSeen
+	for _, p := range resp.Policies.Policy {
+		if p.PolicyName == policy && p.PolicyType == custom {
+			seen.Attached = true
+		} else {
+			seen.Others = append(seen.Others, p.PolicyName)
+		}
+	}
+	return seen, nil
+}
+
+// PolicyUse reads how many versions a custom policy has and what it is attached to.
+// Neither call has pages: a policy takes few versions, and one of ours has one user.
+func (c *Client) PolicyUse(ctx context.Context, name string) (replication.PolicyUseSeen, error) {
+	versions, vresp := ram.CreateListPolicyVersionsRequest(), ram.CreateListPolicyVersionsResponse()
+	versions.PolicyName, versions.PolicyType = name, custom
+	if err := c.do(ctx, c.config.RAM, "ListPolicyVersions", name, versions, vresp); err != nil {
+		return replication.PolicyUseSeen{}, err
+	}
+	users, uresp := ram.CreateListEntitiesForPolicyRequest(), ram.CreateListEntitiesForPolicyResponse()
+	users.PolicyName, users.PolicyType = name, custom
+	if err := c.do(ctx, c.config.RAM, "ListEntitiesForPolicy", name, users, uresp); err != nil {
+		return replication.PolicyUseSeen{}, err
+	}
+	seen := replication.PolicyUseSeen{Versions: len(vresp.PolicyVersions.PolicyVersion)}
+	if seen.Versions == 0 || uresp.RequestId == "" {
+		return replication.PolicyUseSeen{}, otherAnswer("ListEntitiesForPolicy", name, uresp.RequestId)
+	}
+	for _, r := range uresp.Roles.Role {
+		seen.By = append(seen.By, "role "+r.RoleName)
+	}
+	for _, u := range uresp.Users.User {
+		seen.By = append(seen.By, "user "+u.UserName)
+	}
+	for _, g := range uresp.Groups.Group {
+		seen.By = append(seen.By, "group "+g.GroupName)
+	}
+	return seen, nil
 }
 
 // CreateRole makes a role. One of that name that is there already is fault.Exists.
@@ -89,6 +123,32 @@ func (c *Client) Attach(ctx context.Context, role, policy string) (requestID str
 	req, resp := ram.CreateAttachPolicyToRoleRequest(), ram.CreateAttachPolicyToRoleResponse()
 	req.RoleName, req.PolicyName, req.PolicyType = role, policy, custom
 	err = c.do(ctx, c.config.RAM, "AttachPolicyToRole", policy+" to "+role, req, resp)
+	return resp.RequestId, err
+}
+
+// Detach takes a custom policy off a role. One that is not attached, and a role that
+// does not exist, are fault.NotFound.
+func (c *Client) Detach(ctx context.Context, role, policy string) (requestID string, err error) {
+	req, resp := ram.CreateDetachPolicyFromRoleRequest(), ram.CreateDetachPolicyFromRoleResponse()
+	req.RoleName, req.PolicyName, req.PolicyType = role, policy, custom
+	err = c.do(ctx, c.config.RAM, "DetachPolicyFromRole", policy+" from "+role, req, resp)
+	return resp.RequestId, err
+}
+
+// DeletePolicy deletes a custom policy. One that is attached or has more than its
+// default version is fault.Conflict, and stays.
+func (c *Client) DeletePolicy(ctx context.Context, name string) (requestID string, err error) {
+	req, resp := ram.CreateDeletePolicyRequest(), ram.CreateDeletePolicyResponse()
+	req.PolicyName = name
+	err = c.do(ctx, c.config.RAM, "DeletePolicy", name, req, resp)
+	return resp.RequestId, err
+}
+
+// DeleteRole deletes a role. One that has policies is fault.Conflict, and stays.
+func (c *Client) DeleteRole(ctx context.Context, name string) (requestID string, err error) {
+	req, resp := ram.CreateDeleteRoleRequest(), ram.CreateDeleteRoleResponse()
+	req.RoleName = name
+	err = c.do(ctx, c.config.RAM, "DeleteRole", name, req, resp)
 	return resp.RequestId, err
 }
 

@@ -51,13 +51,17 @@ func refuse(w http.ResponseWriter, status int, code string) {
 // calls are all calls of a client, by the action that they ask for.
 func calls(c *Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"GetRole":             func(ctx context.Context) error { _, err := c.Role(ctx, "r"); return err },
-		"GetPolicy":           func(ctx context.Context) error { _, err := c.Policy(ctx, "p"); return err },
-		"ListPoliciesForRole": func(ctx context.Context) error { _, err := c.Attached(ctx, "r", "p"); return err },
-		"CreateRole":          func(ctx context.Context) error { _, err := c.CreateRole(ctx, "r", "{}", "d"); return err },
-		"CreatePolicy":        func(ctx context.Context) error { _, err := c.CreatePolicy(ctx, "p", "{}", "d"); return err },
-		"AttachPolicyToRole":  func(ctx context.Context) error { _, err := c.Attach(ctx, "r", "p"); return err },
-		"GetCallerIdentity":   func(ctx context.Context) error { _, err := c.CallerAccount(ctx); return err },
+		"GetRole":              func(ctx context.Context) error { _, err := c.Role(ctx, "r"); return err },
+		"GetPolicy":            func(ctx context.Context) error { _, err := c.Policy(ctx, "p"); return err },
+		"ListPoliciesForRole":  func(ctx context.Context) error { _, err := c.Attached(ctx, "r", "p"); return err },
+		"CreateRole":           func(ctx context.Context) error { _, err := c.CreateRole(ctx, "r", "{}", "d"); return err },
+		"CreatePolicy":         func(ctx context.Context) error { _, err := c.CreatePolicy(ctx, "p", "{}", "d"); return err },
+		"AttachPolicyToRole":   func(ctx context.Context) error { _, err := c.Attach(ctx, "r", "p"); return err },
+		"ListPolicyVersions":   func(ctx context.Context) error { _, err := c.PolicyUse(ctx, "p"); return err },
+		"DetachPolicyFromRole": func(ctx context.Context) error { _, err := c.Detach(ctx, "r", "p"); return err },
+		"DeletePolicy":         func(ctx context.Context) error { _, err := c.DeletePolicy(ctx, "p"); return err },
+		"DeleteRole":           func(ctx context.Context) error { _, err := c.DeleteRole(ctx, "r"); return err },
+		"GetCallerIdentity":    func(ctx context.Context) error { _, err := c.CallerAccount(ctx); return err },
 	}
 }
 
@@ -134,7 +138,7 @@ func TestAReadThatIsAnsweredWithNothingIsNoNews(t *testing.T) {
 	for name, body := range map[string]string{"no body": "", "an empty object": "{}", "null": "null"} {
 		t.Run(name, func(t *testing.T) {
 			all := calls(serve(func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, body) }))
-			for _, read := range []string{"GetRole", "GetPolicy", "ListPoliciesForRole", "GetCallerIdentity"} {
+			for _, read := range []string{"GetRole", "GetPolicy", "ListPoliciesForRole", "ListPolicyVersions", "GetCallerIdentity"} {
 				require.Equal(t, fault.Retryable, fault.Of(all[read](t.Context())), read)
 			}
 		})

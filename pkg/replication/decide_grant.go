@@ -18,17 +18,18 @@ func decideRole(j *Job, v View) Step {
 			if !SameDocument(s.Trust, TrustPolicy()) {
 				return fail(j, ReasonRoleConflict, fmt.Sprintf("role %s exists with another trust policy", name), v)
 			}
-			j.Made.Role = v.Now
+			j.Made.Role, j.Made.RoleAsked = v.Now, false
 			return next(j, PhasePolicy, v)
 		}
 	}
+	j.Made.RoleAsked = true
 	return create(j, Effect{Kind: EffectCreateRole, Role: name, Document: TrustPolicy(),
 		Description: fmt.Sprintf("OSS assumes this role to replicate %s to %s (Replidesk, ticket %s)", j.Request.Source.Bucket, j.Request.Destination.Bucket, j.ID)}, v)
 }
 
 func settleRole(j *Job, o Outcome, v View) {
 	if o.Result == ResultDone {
-		j.Made.Role = v.Now
+		j.Made.Role, j.Made.RoleAsked = v.Now, false
 	}
 }
 
@@ -45,17 +46,18 @@ func decidePolicy(j *Job, v View) Step {
 			if !SameDocument(s.Document, RolePolicy(j.Request)) {
 				return fail(j, ReasonPolicyConflict, fmt.Sprintf("policy %s exists with other contents", name), v)
 			}
-			j.Made.Policy = v.Now
+			j.Made.Policy, j.Made.PolicyAsked = v.Now, false
 			return next(j, PhaseAttachment, v)
 		}
 	}
+	j.Made.PolicyAsked = true
 	return create(j, Effect{Kind: EffectCreatePol, Policy: name, Document: RolePolicy(j.Request),
 		Description: fmt.Sprintf("Least privilege to replicate %s to %s (Replidesk, ticket %s)", j.Request.Source.Bucket, j.Request.Destination.Bucket, j.ID)}, v)
 }
 
 func settlePolicy(j *Job, o Outcome, v View) {
 	if o.Result == ResultDone {
-		j.Made.Policy = v.Now
+		j.Made.Policy, j.Made.PolicyAsked = v.Now, false
 	}
 }
 
@@ -65,12 +67,13 @@ func decideAttachment(j *Job, v View) Step {
 	if !j.Made.Attachment.IsZero() {
 		return next(j, PhaseRule, v)
 	}
+	j.Made.AttachAsked = true
 	return Step{Effect: &Effect{Kind: EffectAttach, Role: RoleName(j.ID), Policy: PolicyName(j.ID)}}
 }
 
 func settleAttachment(j *Job, o Outcome, v View) {
 	if o.Result == ResultDone || o.Result == ResultExists {
-		j.Made.Attachment = v.Now
+		j.Made.Attachment, j.Made.AttachAsked = v.Now, false
 		j.Unsure = false
 	}
 }

@@ -6,7 +6,12 @@ import (
 	"strings"
 )
 
-func decideReceived(j *Job, v View) Step { return next(j, PhasePreflight, v) }
+func decideReceived(j *Job, v View) Step {
+	if j.Request.Action == ActionStop {
+		return next(j, PhaseOrdering, v)
+	}
+	return next(j, PhasePreflight, v)
+}
 
 // decidePreflight looks at everything that can refuse the pair before anything is
 // made, and claims the pair last.

@@ -7,7 +7,8 @@ type EffectKind string
 
 // The effects, by class. Create: the name is derived from the job, "already
 // exists" means read it and compare. Delete: only what this job's journal
-// recorded. Claim and release are appends to the log of the pair.
+// recorded. Claim and release are appends to the log of the pair, an order is one to
+// the log of its target.
 const (
 	EffectClaimPair   EffectKind = "claim-pair"
 	EffectReleasePair EffectKind = "release-pair"
@@ -22,6 +23,10 @@ const (
 	EffectOverwrite   EffectKind = "overwrite-canary"
 	EffectDelete      EffectKind = "delete-canary"
 	EffectCleanUp     EffectKind = "clean-up"
+	EffectDetach      EffectKind = "detach-policy"
+	EffectDeletePol   EffectKind = "delete-policy"
+	EffectDeleteRole  EffectKind = "delete-role"
+	EffectOrderStop   EffectKind = "order-stop"
 )
 
 // makes reports whether the effect makes something under a name of this job's, or
@@ -29,6 +34,16 @@ const (
 func (k EffectKind) makes() bool {
 	switch k {
 	case EffectCreateRole, EffectCreatePol, EffectAttach, EffectPutRule:
+		return true
+	}
+	return false
+}
+
+// TakesAway reports whether the effect removes something, so that finding nothing
+// means that it is done.
+func (k EffectKind) TakesAway() bool {
+	switch k {
+	case EffectCloseRule, EffectCleanUp, EffectDetach, EffectDeletePol, EffectDeleteRole:
 		return true
 	}
 	return false
@@ -46,6 +61,7 @@ type Effect struct {
 	RuleID      string     `json:"ruleId,omitempty"`
 	Object      *Canary    `json:"object,omitempty"`
 	Keys        []string   `json:"keys,omitempty"` // object keys at the source to remove with all versions
+	Order       *StopOrder `json:"order,omitempty"`
 }
 
 // A Canary is an object of our own, as it is written.
@@ -103,5 +119,6 @@ type Outcome struct {
 	Owner     string      `json:"owner,omitempty"`     // claim-pair: the job that owns the pair
 	Object    *ObjectSeen `json:"object,omitempty"`    // put-canary, overwrite-canary: as stored
 	LeftOver  []string    `json:"leftOver,omitempty"`  // clean-up: keys that could not be removed
+	Target    *TargetSeen `json:"target,omitempty"`    // order-stop: the target, with the order in it if it took one
 	RequestID string      `json:"requestId,omitempty"` // of the call that took effect
 }

@@ -24,6 +24,9 @@ func end(j *Job, p Phase, r Reason, message string, v View) Step {
 	if e := j.Ending; e != nil { // not even the tidying up can be done
 		return finish(j, e.Phase, e.Reason, e.Message+"; "+message, v)
 	}
+	if j.Request.Action == ActionStop || j.takenDown() {
+		return finish(j, p, r, message, v)
+	}
 	confirmed := j.RuleStands() && !j.Rule.Confirmed.IsZero()
 	if confirmed || j.Made.Pair.IsZero() && !j.Made.PairAsked {
 		return finish(j, p, r, message, v)
@@ -58,12 +61,20 @@ func finish(j *Job, p Phase, r Reason, message string, v View) Step {
 	if left := j.leftovers(); len(left) > 0 {
 		message += "; left in place: " + strings.Join(left, ", ")
 	}
+	if j.takenDown() {
+		j.Stop.Served = v.Now
+	}
 	j.Unsure, j.Failures, j.Block, j.Ending, j.CheckBy = false, 0, nil, nil, time.Time{}
 	j.enter(p, v.Now)
 	j.Reason, j.Message = r, message
 	t := EventFailed
-	if p == PhaseRejected {
+	switch p {
+	case PhaseRejected:
 		t = EventRejected
+	case PhaseStopped, PhaseCancelled:
+		t = EventStopped
+	case PhaseCompleted:
+		t = EventCompleted
 	}
 	j.emit(t, r, message, v.Now)
 	return Step{Next: p}
@@ -86,13 +97,16 @@ func (j *Job) leftovers() []string {
 	}
 	add(!j.Made.Role.IsZero(), "role %s", RoleName(j.ID))
 	add(!j.Made.Policy.IsZero(), "policy %s", PolicyName(j.ID))
-	if p := j.Verification; p != nil && j.Evidence == nil {
+	if p := j.Verification; p != nil && j.Evidence == nil && p.Cleared.IsZero() {
 		add(p.Begun, "object %s/%s", r.Source.Bucket, p.Key)
 		add(p.First != nil && p.OutsideKey != "", "object %s/%s", r.Source.Bucket, p.OutsideKey)
 		add(p.First != nil && p.UntaggedKey != "", "object %s/%s", r.Source.Bucket, p.UntaggedKey)
 	}
 	if !j.RuleStands() {
 		add(!j.Made.Pair.IsZero() || j.Made.PairAsked, "the claim of the pair %s", r.Pair())
+	}
+	if j.Stop != nil {
+		left = append(left, j.Stop.Left...)
 	}
 	return left
 }

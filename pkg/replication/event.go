@@ -16,8 +16,13 @@ const (
 	EventBlocked  EventType = "replidesk.request.blocked"
 	EventVerified EventType = "replidesk.request.verified"
 	EventFailed   EventType = "replidesk.request.failed"
-	EventFiring   EventType = "replidesk.alert.firing"
-	EventResolved EventType = "replidesk.alert.resolved"
+	// EventStopped tells that the job of a ticket was taken back, or never began,
+	// because a stop ticket asked for it.
+	EventStopped EventType = "replidesk.request.stopped"
+	// EventCompleted tells that a ticket about another one has done its work.
+	EventCompleted EventType = "replidesk.request.completed"
+	EventFiring    EventType = "replidesk.alert.firing"
+	EventResolved  EventType = "replidesk.alert.resolved"
 )
 
 // An Event is one result. It is sent at least once and always under the same id.
@@ -50,15 +55,26 @@ func (j *Job) emit(t EventType, r Reason, message string, now time.Time) {
 	e := Event{Type: t, At: now, Job: j.ID, Phase: j.Phase, Reason: r, Message: message, Remedy: r.Remedy()}
 	var detail any
 	switch {
-	case t == EventAccepted:
+	case t == EventAccepted && j.Request.Action == ActionReplicate:
 		detail = PairDetail{j.Request.Topology()}
 	case t == EventVerified && j.Evidence != nil:
 		detail = verifiedDetail{PairDetail{j.Request.Topology()}, j.Evidence}
+	case t == EventStopped && j.Stop != nil:
+		detail = j.Stop
 	}
 	if b, err := json.Marshal(detail); err == nil && detail != nil {
 		e.Detail = b
 	}
 	j.Outbox = append(j.Outbox, e)
+}
+
+// Unstamp takes back the ids that belong to entry rev, which was not saved.
+func (j *Job) Unstamp(rev uint64) {
+	for i := range j.Outbox {
+		if e := &j.Outbox[i]; e.Rev == rev {
+			e.ID, e.Rev = "", 0
+		}
+	}
 }
 
 // Stamp gives the results that have no id yet the one that belongs to entry rev,

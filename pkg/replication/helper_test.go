@@ -66,6 +66,7 @@ func healthy(r replication.Request) world {
 		Attachment: &replication.AttachmentSeen{Attached: true},
 		Canary:     &replication.ObjectSeen{Is: replication.Missing}, Outside: &replication.ObjectSeen{Is: replication.Missing},
 		Untagged: &replication.ObjectSeen{Is: replication.Missing}, DestinationEmpty: ptr(true),
+		PolicyUse: &replication.PolicyUseSeen{Versions: 1}, Target: &replication.TargetSeen{Action: replication.ActionReplicate},
 	}
 }
 
@@ -132,7 +133,7 @@ func decide(t *testing.T, j *job, w world, now time.Time) decided {
 	d := decided{job: j}
 	for range 8 {
 		phase := d.job.Phase
-		d = through(t, d.job, w, now, replication.Row(phase).Decide)
+		d = through(t, d.job, w, now, replication.Decide)
 		if d.step.Next == "" || d.step.Next != phase {
 			return d
 		}
@@ -183,6 +184,8 @@ func reveal(seen *world, w world, l replication.Look) {
 	show(seen, w, l, replication.LookOutside, func() { seen.Outside = w.Outside })
 	show(seen, w, l, replication.LookUntagged, func() { seen.Untagged = w.Untagged })
 	show(seen, w, l, replication.LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
+	show(seen, w, l, replication.LookPolicyUse, func() { seen.PolicyUse = w.PolicyUse })
+	show(seen, w, l, replication.LookTarget, func() { seen.Target = w.Target })
 }
 
 func show(seen *world, w world, asked, one replication.Look, take func()) {
@@ -195,7 +198,7 @@ func show(seen *world, w world, asked, one replication.Look, take func()) {
 }
 
 func seenLooks(s world) replication.Look {
-	const every = replication.LookDestinationEmpty<<1 - 1
+	const every = replication.LookTarget<<1 - 1
 	return every &^ s.Missing(every)
 }
 

@@ -31,6 +31,8 @@ type Job struct {
 
 	Block  *Block  `json:"block,omitempty"`  // what the job is blocked by
 	Ending *Ending `json:"ending,omitempty"` // how the job will end when it has tidied up
+	// Stop is the newest order to take the job down; nil: there was none.
+	Stop *StopOrder `json:"stop,omitempty"`
 
 	Versioned bool  `json:"versioned,omitempty"` // both buckets keep versions
 	Made      Made  `json:"made"`
@@ -81,6 +83,11 @@ type Made struct {
 	Policy     time.Time `json:"policy,omitzero"`
 	Attachment time.Time `json:"attachment,omitzero"`
 	Rule       time.Time `json:"rule,omitzero"`
+	// Asked are the grants whose making was begun, and of which nothing more is
+	// known: they may be there without our knowing.
+	RoleAsked   bool `json:"roleAsked,omitempty"`
+	PolicyAsked bool `json:"policyAsked,omitempty"`
+	AttachAsked bool `json:"attachAsked,omitempty"`
 }
 
 // Rule is what is known of the job's rule.
@@ -134,6 +141,7 @@ type Verification struct {
 	Deletion     string      `json:"deletion,omitempty"`
 	ReportedLate bool        `json:"reportedLate,omitempty"`
 	Watermark    time.Time   `json:"watermark,omitzero"` // the first that was seen
+	Cleared      time.Time   `json:"cleared,omitzero"`   // when a proof that was broken off was cleaned up, or given up
 }
 
 // Evidence is the proof that the pair replicates as the ticket asks.
@@ -185,8 +193,11 @@ func (j *Job) enter(p Phase, now time.Time) {
 }
 
 // Owner returns the function that moves the job on: a blocked job belongs to the
-// owner of the phase that it goes on in.
+// owner of the phase that it goes on in, one with an open order to provision.
 func (j *Job) Owner() Owner {
+	if j.Ordered() && !j.takenDown() {
+		return OwnerProvision
+	}
 	if j.Phase == PhaseBlocked && j.Block != nil {
 		return Row(j.Block.Resume).Owner
 	}

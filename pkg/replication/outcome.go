@@ -112,6 +112,10 @@ func giveUp(j *Job, r Reason, message string, v View) Step {
 		conclude(j, p.keys(), v)
 		return again(j)
 	}
+	if j.Phase == PhaseClearing { // the rule is more important than what stays behind
+		cleared(j, j.Verification.keys(), v)
+		return again(j)
+	}
 	return fail(j, r, message, v)
 }
 

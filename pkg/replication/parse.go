@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ const MaxTicketBytes = 64 * 1024
 // later names the parts of the published contract that this version does not
 // carry out. They are refused by name, so that nobody believes they took effect.
 var later = map[string]string{
-	"target": "actions on an existing job", "approvals": "signed approvals", "dryRun": "planning",
+	"approvals": "signed approvals", "dryRun": "planning",
 	"kms": "objects under KMS keys", "verify.heartbeat": "heartbeat objects",
 	"role.name": "custom roles",
 }
@@ -42,7 +43,24 @@ func Parse(body []byte) (Request, Problems) {
 		field, what := describe(err)
 		p.add(ReasonMalformed, field, what)
 	}
+	if r.Action == ActionStop {
+		r = Request{SpecVersion: r.SpecVersion, ID: r.ID, Action: r.Action, Requester: r.Requester, Target: r.Target}
+	}
+	checkAction(&p, fields, r.Action)
 	return r, p
+}
+
+// forStop are the members of a stop ticket.
+var forStop = []string{"specVersion", "id", "action", "target", "requester"}
+
+// checkAction refuses members that exist, but not for this action.
+func checkAction(p *Problems, n node, a Action) {
+	for _, name := range n.names {
+		_, exists := fieldsByName(reflect.TypeFor[Request]())[name]
+		if exists && (a == ActionStop && !slices.Contains(forStop, name) || a == ActionReplicate && name == "target") {
+			p.add(ReasonInvalid, name, fmt.Sprintf("the action %s takes no %s", a, name))
+		}
+	}
 }
 
 // describe words a decoding error without Go's type names.

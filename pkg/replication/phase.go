@@ -19,7 +19,13 @@ const (
 	PhaseBlocked    Phase = "blocked"    // somebody has to do one thing; the job looks again by itself
 	PhaseRejected   Phase = "rejected"   // refused before anything was made
 	PhaseFailed     Phase = "failed"     // ended; the reason says why and what is left
-	PhaseCancelled  Phase = "cancelled"  // ended before it began
+	PhaseCancelled  Phase = "cancelled"  // ended before it made anything
+	PhaseClearing   Phase = "clearing"   // on order: objects of our own that a broken-off proof left are removed
+	PhaseStopping   Phase = "stopping"   // on order: rule, grants and pair are taken back
+	PhaseStopped    Phase = "stopped"    // taken back; the result says what was left
+	PhaseOrdering   Phase = "ordering"   // of a stop ticket: the order is written into the log of its target
+	PhaseAwaiting   Phase = "awaiting"   // of a stop ticket: the end of its target is waited for
+	PhaseCompleted  Phase = "completed"  // of a stop ticket: its target has ended
 )
 
 // An Owner is the function that moves a job on.

@@ -95,6 +95,17 @@ const (
 	ReasonVerifiedNoCanary Reason = "job.verified-by-watermark"
 )
 
+// Of stopping.
+const (
+	ReasonStopping      Reason = "job.stopping"
+	ReasonStopped       Reason = "job.stopped"
+	ReasonCancelled     Reason = "job.cancelled"
+	ReasonCompleted     Reason = "job.completed"
+	ReasonTargetUnfit   Reason = "target.not-stoppable"
+	ReasonTargetFailed  Reason = "target.stop-failed"
+	ReasonTargetWaiting Reason = "target.stopping"
+)
+
 // Of the watch.
 const (
 	ReasonLag             Reason = "watch.lag"

@@ -12,9 +12,14 @@ import (
 // Action is what a ticket asks for.
 type Action string
 
-// ActionReplicate sets up the replication of a pair of buckets, proves it and
-// watches it. It is the only action that this version carries out.
-const ActionReplicate Action = "replicate"
+// The actions that this version carries out.
+const (
+	// ActionReplicate sets up the replication of a pair of buckets, proves it and
+	// watches it.
+	ActionReplicate Action = "replicate"
+	// ActionStop takes back what the job of another ticket made, and leaves the data.
+	ActionStop Action = "stop"
+)
 
 // A Request is one ticket. The JSON Schema of it is printed by "replidesk schema";
 // defaults are applied by [Parse].
@@ -23,6 +28,9 @@ type Request struct {
 	ID          string `json:"id"`          // ticket id: the key under which everything is idempotent
 	Action      Action `json:"action"`
 	Requester   string `json:"requester,omitempty"` // for people; nothing is decided by it
+	// Target is the id of the ticket that a stop is about; "" for every other action.
+	// A stop has no more members than these, and what follows is zero in it.
+	Target string `json:"target,omitempty"`
 
 	Source      End `json:"source"`
 	Destination End `json:"destination"`

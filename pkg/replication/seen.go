@@ -19,6 +19,8 @@ const (
 	LookOutside          // the object outside the scope, at the destination
 	LookUntagged         // the object without the tags of the scope, at the destination
 	LookDestinationEmpty // whether the destination holds any object in the scope
+	LookPolicyUse        // versions of the policy, and what it is attached to
+	LookTarget           // the job that a stop is about
 )
 
 // Has reports whether l asks for all of o.
@@ -36,6 +38,8 @@ type Seen struct {
 	Canary, Outside     *ObjectSeen
 	Untagged            *ObjectSeen
 	DestinationEmpty    *bool
+	PolicyUse           *PolicyUseSeen
+	Target              *TargetSeen
 }
 
 // Has reports whether everything that l asks for was looked at.
@@ -52,6 +56,7 @@ func (s Seen) Missing(l Look) Look {
 		{LookLocations, s.Locations != nil}, {LookRules, s.Rules != nil}, {LookProgress, s.Progress != nil},
 		{LookRole, s.Role != nil}, {LookPolicy, s.Policy != nil}, {LookAttachment, s.Attachment != nil},
 		{LookCanary, s.Canary != nil}, {LookOutside, s.Outside != nil}, {LookUntagged, s.Untagged != nil}, {LookDestinationEmpty, s.DestinationEmpty != nil},
+		{LookPolicyUse, s.PolicyUse != nil}, {LookTarget, s.Target != nil},
 	} {
 		if p.ok {
 			have |= p.l
@@ -137,8 +142,19 @@ type PolicySeen struct {
 	Document string
 }
 
-// An AttachmentSeen says whether our policy is attached to our role.
-type AttachmentSeen struct{ Attached bool }
+// An AttachmentSeen says whether our policy is attached to our role, and which
+// other policies are.
+type AttachmentSeen struct {
+	Attached bool
+	Others   []string
+}
+
+// A PolicyUseSeen says how a custom policy is used. A policy that does not exist
+// has no versions and no users.
+type PolicyUseSeen struct {
+	Versions int      // how many there are, the default one included
+	By       []string // what it is attached to, such as "role oss-replication-1" or "user ops"
+}
 
 // An ObjectSeen is one object as HeadObject shows it. A delete marker in front of
 // it makes it Missing with Hidden set.

@@ -38,14 +38,18 @@ func Validate(r Request, d Desk) Problems {
 		p.add(ReasonInvalidID, "id", "the id must be 1 to 64 letters, digits, dots, underscores or hyphens and begin with a letter or digit")
 	}
 	switch r.Action {
-	case ActionReplicate:
-	case "stop", "set-rtc", "adopt":
+	case ActionReplicate, ActionStop:
+	case "set-rtc", "adopt":
 		p.add(ReasonNotSupported, "action", fmt.Sprintf("the action %s is not supported yet", r.Action))
 	default:
 		p.add(ReasonInvalid, "action", fmt.Sprintf("%q is not an action", r.Action))
 	}
 	if utf8.RuneCountInString(r.Requester) > 256 {
 		p.add(ReasonInvalid, "requester", "the requester is longer than 256 characters")
+	}
+	if r.Action == ActionStop {
+		validateTarget(&p, r)
+		return p
 	}
 	validateEnds(&p, r, d)
 	validatePrefixes(&p, r, d)
@@ -54,6 +58,15 @@ func Validate(r Request, d Desk) Problems {
 	validateTopology(&p, r)
 	validateOptions(&p, r)
 	return p
+}
+
+func validateTarget(p *Problems, r Request) {
+	switch {
+	case !ValidID(r.Target):
+		p.add(ReasonInvalid, "target", "target has to be the id of the ticket that is to be stopped")
+	case r.Target == r.ID:
+		p.add(ReasonInvalid, "target", "a ticket cannot stop itself")
+	}
 }
 
 func validateEnds(p *Problems, r Request, d Desk) {
