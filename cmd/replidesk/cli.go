@@ -33,6 +33,7 @@ var commands = map[string]func(ctx context.Context, a *app, args []string) error
 	"run":     runDemo,
 	"plan":    runPlan,
 	"submit":  runSubmit,
+	"stop":    runStop,
 	"status":  runStatus,
 	"watch":   runWatch,
 	"history": runHistory,

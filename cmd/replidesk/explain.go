@@ -79,7 +79,14 @@ func explain(w io.Writer, e replication.Explanation, t ticketState) {
 			fmt.Fprintf(w, "  %-12s %s\n", name, text)
 		}
 	}
-	fmt.Fprintf(w, "%s  %s in %s -> %s in %s\n", e.Ticket, e.Source.Bucket, e.Source.Region, e.Destination.Bucket, e.Destination.Region)
+	switch {
+	case e.Target != "":
+		fmt.Fprintf(w, "%s  stops %s\n", e.Ticket, e.Target)
+	case e.Source.Bucket == "":
+		fmt.Fprintf(w, "%s  was stopped before its ticket came\n", e.Ticket)
+	default:
+		fmt.Fprintf(w, "%s  %s in %s -> %s in %s\n", e.Ticket, e.Source.Bucket, e.Source.Region, e.Destination.Bucket, e.Destination.Region)
+	}
 	line("where", "%s since %s (%s): %s", e.Phase, clock(e.Since), span(e.Seconds), e.PhaseMeaning)
 	line("why", "%s: %s", dash(string(e.Reason)), orElse(e.ReasonMeaning, "no reason is recorded"))
 	if e.Message != e.ReasonMeaning && e.Message != e.PhaseMeaning {

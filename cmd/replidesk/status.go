@@ -87,6 +87,7 @@ type statusLine struct {
 
 	Source      *replication.End      `json:"source,omitempty"`
 	Destination *replication.End      `json:"destination,omitempty"`
+	Target      string                `json:"target,omitempty"` // of a stop
 	RuleID      string                `json:"ruleId,omitempty"`
 	Evidence    *replication.Evidence `json:"evidence,omitempty"`
 	Watch       *watch.Figures        `json:"watch,omitempty"`
@@ -100,7 +101,10 @@ func statusLines(tickets []ticketState) []statusLine {
 		if j := t.Job; j != nil {
 			l.Rev, l.Phase, l.Since, l.Reason, l.Message, l.Remedy = t.Rev, j.Phase, &j.Since, j.Reason, j.Message, j.Reason.Remedy()
 			l.AtRest, l.Evidence, l.CloudCalls = j.AtRest(), j.Evidence, j.Calls
-			l.Source, l.Destination, l.RuleID = &j.Request.Source, &j.Request.Destination, ruleID(j)
+			l.RuleID, l.Target = ruleID(j), j.Request.Target
+			if j.Request.Source.Bucket != "" {
+				l.Source, l.Destination = &j.Request.Source, &j.Request.Destination
+			}
 		}
 		lines = append(lines, l)
 	}
@@ -125,12 +129,23 @@ func statusTable(w io.Writer, tickets []ticketState) error {
 	for _, t := range tickets {
 		phase, reason, pair := "taken in", replication.Reason(""), ""
 		if j := t.Job; j != nil {
-			phase, reason, pair = string(j.Phase), j.Reason, j.Request.Source.Bucket+" -> "+j.Request.Destination.Bucket
+			phase, reason, pair = string(j.Phase), j.Reason, aboutText(j.Request)
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, phase, dash(string(reason)), dash(lagText(t.Figures)),
 			dash(backfillText(t.Figures)), dash(alertsText(t.Figures)), dash(pair))
 	}
 	return tw.Flush()
+}
+
+// aboutText says in short what a ticket is about; "" when it has not come yet.
+func aboutText(r replication.Request) string {
+	switch {
+	case r.Target != "":
+		return string(r.Action) + " " + r.Target
+	case r.Source.Bucket == "":
+		return ""
+	}
+	return r.Source.Bucket + " -> " + r.Destination.Bucket
 }
 
 // describe prints all that is known of one ticket.
@@ -155,8 +170,11 @@ func describe(w io.Writer, t ticketState) {
 	line("reason", "%s", j.Reason)
 	line("message", "%s", j.Message)
 	line("remedy", "%s", j.Reason.Remedy())
-	line("source", "%s in %s of %s", j.Request.Source.Bucket, j.Request.Source.Region, j.Request.Source.Account)
-	line("destination", "%s in %s of %s", j.Request.Destination.Bucket, j.Request.Destination.Region, j.Request.Destination.Account)
+	line("target", "%s", j.Request.Target)
+	if j.Request.Source.Bucket != "" {
+		line("source", "%s in %s of %s", j.Request.Source.Bucket, j.Request.Source.Region, j.Request.Source.Account)
+		line("destination", "%s in %s of %s", j.Request.Destination.Bucket, j.Request.Destination.Region, j.Request.Destination.Account)
+	}
 	line("rule", "%s", ruleID(j))
 	if !j.Due.IsZero() {
 		line("goes on", "%s", clock(j.Due))

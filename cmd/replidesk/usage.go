@@ -6,6 +6,7 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
   replidesk local                    keep a local cloud with the functions running
   replidesk plan FILE | -            what would be done for a ticket: calls, documents, risks; changes nothing
   replidesk submit FILE... | -       send tickets; - is standard input
+  replidesk stop ID                  send a ticket that takes back what ticket ID made; the data stays
   replidesk watch ID...              follow tickets until they are at rest
   replidesk status [ID...]           where tickets are; without ids, all that are open or watched
   replidesk explain ID               where a ticket is, why, what it waits for, who has to act, what it has made
@@ -26,7 +27,7 @@ Every command but run and local takes
                     REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
                     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
                     In tickets, plan and submit fill in ${LOCAL_...} from it, and nothing else.
-plan, submit, status, watch, explain, history and reasons take
+plan, submit, stop, status, watch, explain, history and reasons take
   --json            print JSON, for programs
 
 local, run
@@ -43,6 +44,9 @@ run
   --tickets DIR     the example tickets (default examples/tickets)
   --out DIR         where summary.json and functions.log go (default out/run)
   --limit D         give up after this time (default 5m)
+stop
+  --id ID           of the ticket that is sent (default stop-<ID>)
+  --requester NAME  who asks
 watch
   --patience D      how long a ticket may stay unknown (default 1m)
 history

@@ -12,6 +12,9 @@ type Explanation struct {
 	Ticket      string `json:"ticket"`
 	Source      End    `json:"source"`
 	Destination End    `json:"destination"`
+	Target      string `json:"target,omitempty"` // of a stop, which has no ends
+	// Stop is the newest order to take the job down; nil: there was none.
+	Stop *StopOrder `json:"stop,omitempty"`
 
 	Phase         Phase     `json:"phase"`
 	PhaseMeaning  string    `json:"phaseMeaning"`
@@ -73,7 +76,7 @@ type Told struct {
 // Explain words what is saved of j for a person. now is the time of the journal's store.
 func Explain(j *Job, now time.Time) Explanation {
 	e := Explanation{
-		Ticket: j.ID, Source: j.Request.Source, Destination: j.Request.Destination,
+		Ticket: j.ID, Source: j.Request.Source, Destination: j.Request.Destination, Target: j.Request.Target, Stop: j.Stop,
 		Phase: j.Phase, PhaseMeaning: Row(j.Phase).Meaning, Since: j.Since, Seconds: int64(max(now.Sub(j.Since), 0).Seconds()),
 		AtRest: j.AtRest(), Reason: j.Reason, ReasonMeaning: j.Reason.Meaning(), Message: j.Message,
 		Waiting: j.waiting(now), Made: j.things(), Evidence: j.Evidence, Ahead: j.ahead(),
@@ -134,6 +137,10 @@ func (j *Job) givenUp() time.Time {
 		return proof()
 	case PhaseUndoing:
 		return j.Since.Add(ClosingLost)
+	case PhaseStopping:
+		if j.ruleMayStand() {
+			return j.Since.Add(ClosingLost)
+		}
 	case PhaseBlocked:
 		if j.Block == nil {
 			return time.Time{}
@@ -169,7 +176,7 @@ func (j *Job) actor() (who, remedy string) {
 	remedy = j.Reason.Remedy()
 	who, named := actors[j.Reason]
 	switch {
-	case j.Phase == PhaseWatching, j.Phase == PhaseCancelled:
+	case j.Phase == PhaseWatching, j.Phase == PhaseCancelled, j.Phase == PhaseStopped, j.Phase == PhaseCompleted:
 		return "nobody", ""
 	case j.Phase == PhaseRejected, j.Phase == PhaseFailed:
 		if !named || who == "nobody" {
@@ -197,9 +204,18 @@ func (j *Job) things() []Thing {
 	if j.Made.Pair.IsZero() && j.Made.PairAsked {
 		made = append(made, Thing{What: "claim of the pair", Name: r.Pair(), Unsure: true})
 	}
-	add("role", RoleName(j.ID), j.Made.Role)
-	add("policy", PolicyName(j.ID), j.Made.Policy)
-	add("attachment", PolicyName(j.ID)+" to "+RoleName(j.ID), j.Made.Attachment)
+	for _, g := range []struct {
+		what, name string
+		at         time.Time
+		asked      bool
+	}{
+		{"role", RoleName(j.ID), j.Made.Role, j.Made.RoleAsked}, {"policy", PolicyName(j.ID), j.Made.Policy, j.Made.PolicyAsked},
+		{"attachment", PolicyName(j.ID) + " to " + RoleName(j.ID), j.Made.Attachment, j.Made.AttachAsked},
+	} {
+		if add(g.what, g.name, g.at); g.asked && g.at.IsZero() {
+			made = append(made, Thing{What: g.what, Name: g.name, Unsure: true})
+		}
+	}
 	if j.RuleStands() || j.ruleMayStand() {
 		name := j.Rule.ID
 		if name == "" { // not known yet
@@ -219,7 +235,7 @@ func (j *Job) ownObjects() (list []Thing) {
 		return list
 	}
 	p := j.Verification
-	if p == nil || !p.Begun {
+	if p == nil || !p.Begun || !p.Cleared.IsZero() {
 		return nil
 	}
 	written := p.First != nil // the first write is known to have taken place
@@ -243,7 +259,15 @@ func (j *Job) ahead() []Ahead {
 		p = j.Block.Resume
 		add(p)
 	}
-	if e := j.Ending; e != nil {
+	switch {
+	case j.Ordered() && !j.takenDown():
+		p = PhaseStopping
+		add(p)
+	case p == PhaseReceived && j.Request.Action == ActionStop:
+		p = PhaseOrdering
+		add(p)
+	}
+	if e := j.Ending; e != nil && p != PhaseStopping {
 		if p == PhaseUndoing {
 			add(PhaseReleasing)
 		}

@@ -36,6 +36,15 @@ func TestAnExplanationSaysWhereAJobIsAndWhoHasToAct(t *testing.T) {
 		given func(*job)
 		want  explained
 	}{
+		"a stop that was just taken in": {replication.PhaseReceived, func(j *job) { j.Request = stopJob(replication.PhaseReceived).Request },
+			explained{waits: "its job has begun", who: "nobody", ahead: []replication.Phase{replication.PhaseOrdering, replication.PhaseAwaiting, replication.PhaseCompleted}}},
+		"ordered to stop": {replication.PhaseStarting, func(j *job) { j.Order(anOrder) },
+			explained{waits: "its job has begun", who: "nobody", givenUp: 6 * time.Hour, made: []string{pair, role, policy, attachment, rule},
+				ahead: []replication.Phase{replication.PhaseStopping, replication.PhaseStopped}}},
+		"stopping, with a role that may be there": {replication.PhaseStopping, func(j *job) {
+			j.Order(anOrder)
+			j.Made.Pair, j.Made.RoleAsked = noon, true
+		}, explained{waits: "its job has begun", who: "nobody", made: []string{pair, "perhaps " + role}, ahead: []replication.Phase{replication.PhaseStopped}}},
 		"just taken in": {replication.PhaseReceived, nil,
 			explained{waits: "its job has begun", who: "nobody", ahead: after("")}},
 		"waiting for an older rule to go": {replication.PhasePreflight, func(j *job) {

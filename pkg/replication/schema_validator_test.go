@@ -107,6 +107,23 @@ func init() { // the keywords refer to each other through check
 		"not": func(root, _ schemaNode, arg, v any) string {
 			return problemIf(sub(arg).check(root, v) == "", "%v is what it must not be", v)
 		},
+		"allOf": func(root, _ schemaNode, arg, v any) string {
+			for _, one := range arg.([]any) {
+				if p := sub(one).check(root, v); p != "" {
+					return p
+				}
+			}
+			return ""
+		},
+		"propertyNames": func(root, _ schemaNode, arg, v any) string {
+			object, _ := v.(map[string]any)
+			for name := range object {
+				if p := sub(arg).check(root, name); p != "" {
+					return p
+				}
+			}
+			return ""
+		},
 		"if": func(root, s schemaNode, arg, v any) string {
 			if sub(arg).check(root, v) != "" {
 				return ""

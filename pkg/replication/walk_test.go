@@ -31,6 +31,8 @@ type walk struct {
 	calls int // decisions
 	quiet int // decisions since the world is calm
 	trace []string
+	// stopAt is the number of the entry that an order to stop takes; 0: none does.
+	stopAt uint64
 }
 
 // dead ends a run as a killed worker does: what was not saved is lost.
@@ -105,6 +107,9 @@ func (w *walk) toTheEnd() *job {
 func (w *walk) live(j *job) {
 	defer func() {
 		if p := recover(); p != nil {
+			if _, ok := p.(ordered); ok {
+				return
+			}
 			if _, ok := p.(dead); !ok {
 				panic(p)
 			}
@@ -121,8 +126,7 @@ func (w *walk) live(j *job) {
 	}
 	for round := 0; ; round++ {
 		w.must(round < 60, "%d decisions without a pause", round)
-		row := replication.Row(j.Phase)
-		if row.Decide == nil || j.Owner() == replication.OwnerNone {
+		if j.Owner() == replication.OwnerNone {
 			w.save(j)
 			if len(j.Outbox) > 0 {
 				w.pass(time.Minute)
@@ -132,8 +136,8 @@ func (w *walk) live(j *job) {
 			return
 		}
 		var s replication.Step
-		j, s = w.decide(j, row.Decide)
-		w.must(s != (replication.Step{}), "%s decides nothing", row.Phase)
+		j, s = w.decide(j, replication.Decide)
+		w.must(s != (replication.Step{}), "%s decides nothing", j.Phase)
 		if s.Effect != nil {
 			j, s = w.act(j, *s.Effect)
 		}
@@ -208,6 +212,10 @@ func leads(from *job, to replication.Phase) bool {
 	switch to {
 	case from.Phase, replication.PhaseFailed, replication.PhaseBlocked:
 		return true
+	case replication.PhaseStopping, replication.PhaseClearing:
+		if from.Ordered() {
+			return true
+		}
 	}
 	for _, p := range replication.Row(from.Phase).To {
 		if p == to {
@@ -260,6 +268,9 @@ func (w *walk) trouble(op string) replication.Trouble {
 
 // save writes the next entry and sends what is in its outbox, as far as that goes.
 func (w *walk) save(j *job) {
+	if w.stopAt > 0 && w.rev+1 >= w.stopAt && w.rev > 0 && w.order() {
+		w.behind(j)
+	}
 	w.rev++
 	j.Stamp(w.rev)
 	previous := w.saved
@@ -301,7 +312,7 @@ func (w *walk) checkEffect(j *job, e replication.Effect) {
 		w.must(j.Verification.First != nil && e.Object.Key == j.Verification.Key, "an object is deleted that is not recorded as written")
 	case replication.EffectCleanUp:
 		for _, k := range e.Keys {
-			w.must(j.Verification.First != nil && slices.Contains([]string{j.Verification.Key, j.Verification.OutsideKey, j.Verification.UntaggedKey}, k) && strings.Contains(k, ".replidesk/"), "object %s is removed", k)
+			w.must(j.Verification.Begun && slices.Contains([]string{j.Verification.Key, j.Verification.OutsideKey, j.Verification.UntaggedKey}, k) && strings.Contains(k, ".replidesk/"), "object %s is removed", k)
 		}
 	case replication.EffectReleasePair:
 		w.must(!w.c.open(), "the pair is given back while a rule of ours stands")

@@ -291,6 +291,18 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 		if made(!c.attached.IsZero()) && c.attached.IsZero() {
 			c.attached = c.now
 		}
+	case replication.EffectDetach:
+		c.attached = time.Time{}
+	case replication.EffectDeletePol:
+		if !c.attached.IsZero() {
+			o.Result = replication.ResultUnknown
+		}
+		c.policy = !c.attached.IsZero() && c.policy
+	case replication.EffectDeleteRole:
+		if !c.attached.IsZero() {
+			o.Result = replication.ResultUnknown
+		}
+		c.role = !c.attached.IsZero() && c.role
 	case replication.EffectPutRule:
 		c.putRule(&o)
 	case replication.EffectCloseRule:
