@@ -38,6 +38,17 @@ var way = []replication.Phase{
 	replication.PhaseRule, replication.PhaseStarting, replication.PhaseVerifying, replication.PhaseWatching,
 }
 
+// wayOf returns the way that a job is on.
+func wayOf(j *replication.Job) []replication.Phase {
+	switch {
+	case j.Request.Action == replication.ActionStop:
+		return []replication.Phase{replication.PhaseReceived, replication.PhaseOrdering, replication.PhaseAwaiting, replication.PhaseCompleted}
+	case j.Stop != nil:
+		return []replication.Phase{j.Phase, replication.PhaseStopping, replication.PhaseStopped}
+	}
+	return way
+}
+
 // rowOf shows what is known of a ticket, age after it was first asked for.
 func rowOf(t ticketState, age time.Duration) row {
 	r := row{id: t.ID, steps: len(way) - 1, age: age, phase: "unknown", text: "not taken in yet"}
@@ -54,7 +65,11 @@ func rowOf(t ticketState, age time.Duration) row {
 		at = j.Block.Resume
 		r.mood = stuck
 	}
-	r.done = max(slices.Index(way, at), 0)
+	way := wayOf(j)
+	r.steps, r.done = len(way)-1, max(slices.Index(way, at), 0)
+	if j.Stop != nil && j.AtRest() {
+		r.done = r.steps
+	}
 	switch j.Phase {
 	case replication.PhaseWatching:
 		r.mood = good
@@ -67,6 +82,8 @@ func rowOf(t ticketState, age time.Duration) row {
 				r.text, r.mood = "ALERT "+alerts+": "+r.text, stuck
 			}
 		}
+	case replication.PhaseCompleted, replication.PhaseStopped:
+		r.mood = good
 	case replication.PhaseRejected, replication.PhaseFailed, replication.PhaseCancelled:
 		r.mood = bad
 	}

@@ -54,6 +54,6 @@ history
   --anchor N:HASH   and that entry N still has this hash; may be given again
 
 Results go to standard output, everything else to standard error.
-Exit status: 0 done, 1 failed, 2 used wrongly. watch fails when a ticket ends otherwise than watched, plan when
-it would be refused.
+Exit status: 0 done, 1 failed, 2 used wrongly. watch fails when a ticket ends otherwise than watched (a stop:
+otherwise than completed), plan when it would be refused.
 `

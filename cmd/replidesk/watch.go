@@ -64,11 +64,12 @@ func unique(ids []string) []string {
 	return out
 }
 
-// unwatched is the error when a ticket ended otherwise than in the watch.
+// unwatched is the error when a ticket ended otherwise than in the watch, or a stop
+// otherwise than completed.
 func unwatched(tickets []ticketState) error {
 	var others []string
 	for _, t := range tickets {
-		if t.Job.Phase != replication.PhaseWatching {
+		if p := t.Job.Phase; p != replication.PhaseWatching && p != replication.PhaseCompleted {
 			others = append(others, fmt.Sprintf("%s (%s, %s)", t.ID, t.Job.Phase, t.Job.Reason))
 		}
 	}

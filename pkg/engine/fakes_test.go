@@ -39,6 +39,7 @@ type fakeCloud struct {
 	buried   []string
 	die      string // the worker dies when this call has taken effect: nothing it does afterwards arrives
 	dead     bool
+	pending  map[string]func() // by call name: what happens while the next call is under way
 }
 
 type fakeObject struct {
@@ -65,10 +66,20 @@ func newFakeCloud() *fakeCloud {
 	}
 }
 
+// during has something happen while the next call of a name is under way.
+func (f *fakeCloud) during(name string, do func()) { f.pending = map[string]func(){name: do} }
+
 // do counts a call, fails it when told, and carries it out.
 func (f *fakeCloud) do(ctx context.Context, name string, effect func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	f.mu.Lock()
+	happens := f.pending[name]
+	delete(f.pending, name)
+	f.mu.Unlock()
+	if happens != nil {
+		happens()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -136,7 +136,7 @@ func (c *Client) Detach(ctx context.Context, role, policy string) (requestID str
 }
 
 // DeletePolicy deletes a custom policy. One that is attached or has more than its
-// default version is fault.Conflict, and stays.
+// default version is fault.Conflict, and stays. [fact 50]
 func (c *Client) DeletePolicy(ctx context.Context, name string) (requestID string, err error) {
 	req, resp := ram.CreateDeletePolicyRequest(), ram.CreateDeletePolicyResponse()
 	req.PolicyName = name
@@ -144,7 +144,7 @@ func (c *Client) DeletePolicy(ctx context.Context, name string) (requestID strin
 	return resp.RequestId, err
 }
 
-// DeleteRole deletes a role. One that has policies is fault.Conflict, and stays.
+// DeleteRole deletes a role. One that has policies is fault.Conflict, and stays. [fact 50]
 func (c *Client) DeleteRole(ctx context.Context, name string) (requestID string, err error) {
 	req, resp := ram.CreateDeleteRoleRequest(), ram.CreateDeleteRoleResponse()
 	req.RoleName = name
