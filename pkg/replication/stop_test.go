@@ -237,12 +237,12 @@ func TestAStopTicketOrdersAndWaits(t *testing.T) {
 		return s
 	}
 	t.Run("first the order is written", func(t *testing.T) {
-		j, s := at(replication.PhaseReceived, target("", nil), 0)
+		_, s := at(replication.PhaseReceived, target("", nil), 0)
 		require.Equal(t, replication.PhaseOrdering, s.Next)
 		_, s = at(replication.PhaseOrdering, target("", nil), 0)
 		require.Equal(t, &replication.StopOrder{By: "CHG-9", At: noon}, s.Effect.Order)
 		for _, o := range []*replication.Outcome{lost(replication.EffectOrderStop), done(replication.EffectOrderStop)} {
-			j = stopJob(replication.PhaseOrdering)
+			j := stopJob(replication.PhaseOrdering)
 			o.Target = &replication.TargetSeen{Action: replication.ActionReplicate}
 			require.Empty(t, stepOf(replication.Settle(j, *o, replication.View{Now: noon}), noon))
 			s = replication.Decide(j, replication.View{Now: noon})
