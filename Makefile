@@ -2,7 +2,7 @@
 
 GO          ?= go
 FUNCTIONS   := provision verify progress
-RACESYSTEM  := TestATicketBecomes|TestTwoTickets|TestTwoInstances
+RACESYSTEM  := TestATicketBecomes|TestTwoTickets|TestTwoInstances|TestFaultSimulation
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BUILD       := $(GO) build -buildvcs=false -trimpath -ldflags "-s -w"
 
@@ -39,7 +39,7 @@ race: ## run all tests under the race detector
 # the whole program the way of one ticket and a short fault simulation.
 racequick:
 	$(GO) test -race ./pkg/emulator/... ./pkg/engine ./pkg/journal/... ./pkg/sweep ./pkg/watch ./pkg/wiring ./pkg/meter ./pkg/mnsbus ./pkg/ossrepl ./pkg/ramgrant ./pkg/pairlog
-	$(GO) test -race -run '$(RACESYSTEM)' ./pkg/internal/systemtest
+	$(GO) test -race -run "$(RACESYSTEM)" ./pkg/internal/systemtest -sim.seeds=2
 
 lint: ## check format, vet and staticcheck
 	@files=$$(gofmt -l cmd deploy functions pkg); if [ -n "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
