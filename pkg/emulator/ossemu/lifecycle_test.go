@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 OSS still takes the date that the SDK advises against, so the local cloud does too
+
 package ossemu_test
 
 import (
