@@ -318,9 +318,9 @@ func TestDisturbances(t *testing.T) {
 		inBubble(t, world.Options{}, Options{}, func(b *bench) {
 			r := newRecorder(nil)
 			b.deploy(Function{}, r.invoke)
+			b.trigger(QueueTrigger{Concurrency: 1, BatchWindow: time.Second})
+			require.NoError(t, b.p.DuplicateNext("f", "q", 2)) // before the trigger has anything to receive
 			b.send("a", "b")
-			b.trigger(QueueTrigger{Concurrency: 1})
-			require.NoError(t, b.p.DuplicateNext("f", "q", 2))
 			time.Sleep(time.Minute)
 			require.Equal(t, [][]string{{"a", "b"}, {"a"}, {"a"}}, r.bodies())
 		})
