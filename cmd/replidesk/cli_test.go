@@ -233,5 +233,7 @@ func TestOneDamagedJournalDoesNotHideTheOthers(t *testing.T) {
 	require.ErrorContains(t, damaged([]ticketState{{ID: "A"}, hurt}), "read ticket B")
 	var out bytes.Buffer
 	require.NoError(t, statusTable(&out, []ticketState{{ID: "A", Open: true}, hurt}))
-	require.Contains(t, out.String(), "A")
+	require.Regexp(t, `(?m)^A +taken in `, out.String())
+	require.Regexp(t, `(?m)^B +unreadable `, out.String())
+	require.Equal(t, "read ticket B: broken", statusLines([]ticketState{hurt})[0].Error)
 }

@@ -92,6 +92,7 @@ type statusLine struct {
 	Evidence    *replication.Evidence `json:"evidence,omitempty"`
 	Watch       *watch.Figures        `json:"watch,omitempty"`
 	CloudCalls  int                   `json:"cloudCalls,omitempty"`
+	Error       string                `json:"error,omitempty"` // why the journal cannot be read
 }
 
 func statusLines(tickets []ticketState) []statusLine {
@@ -105,6 +106,9 @@ func statusLines(tickets []ticketState) []statusLine {
 			if j.Request.Source.Bucket != "" {
 				l.Source, l.Destination = &j.Request.Source, &j.Request.Destination
 			}
+		}
+		if t.Damage != nil {
+			l.Error = t.Damage.Error()
 		}
 		lines = append(lines, l)
 	}
@@ -130,6 +134,9 @@ func statusTable(w io.Writer, tickets []ticketState) error {
 		phase, reason, pair := "taken in", replication.Reason(""), ""
 		if j := t.Job; j != nil {
 			phase, reason, pair = string(j.Phase), j.Reason, aboutText(j.Request)
+		}
+		if t.Damage != nil {
+			phase = "unreadable"
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, phase, dash(string(reason)), dash(lagText(t.Figures)),
 			dash(backfillText(t.Figures)), dash(alertsText(t.Figures)), dash(pair))

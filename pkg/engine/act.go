@@ -106,6 +106,10 @@ func trouble(err error) replication.Trouble {
 			t.Op = fmt.Sprintf("%s %s", f.Op, f.Resource)
 		}
 	}
+	if unreadable(err) {
+		t.Kind, t.Op = replication.TroubleUnread, "reading the journal of the target"
+		return t
+	}
 	switch fault.Of(err) {
 	case fault.Throttled:
 		t.Kind = replication.TroubleThrottled

@@ -54,3 +54,18 @@ func TestAListingThatLagsBehindHidesNoJobFromItsOwnID(t *testing.T) {
 		require.Equal(t, replication.ReasonIDReused, b.cloud.events[len(b.cloud.events)-1].Reason)
 	})
 }
+
+func TestAStopOfATicketWhoseJournalCannotBeReadSaysSo(t *testing.T) {
+	bubble(t, "and ends at once", func(t *testing.T) {
+		b := newBench(t)
+		b.submit(ticket)
+		b.settle(time.Hour)
+		_, s := b.job("CHG-1")
+		b.store.Replace(journal.Job("CHG-1"), s.Seq, []byte("garbage"))
+		b.submit(`{"specVersion":"1","id":"STOP-1","action":"stop","target":"CHG-1"}`)
+		b.settle(time.Hour)
+		j, _ := b.job("STOP-1")
+		require.Equal(t, replication.PhaseFailed, j.Phase)
+		require.Equal(t, replication.ReasonUnreadable, j.Reason, j.Message)
+	})
+}

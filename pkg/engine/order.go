@@ -65,7 +65,7 @@ func ordered(snap journal.Snapshot, target string, o replication.StopOrder) (*re
 	}
 	j, err := replication.Decode(snap.Body)
 	if err != nil {
-		return nil, false, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: target, Err: err}
+		return nil, false, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: target, Err: errors.Join(errUnreadable, err)}
 	}
 	return j, j.Order(o), nil
 }
@@ -116,7 +116,7 @@ func (s *session) target(ctx context.Context) (replication.TargetSeen, error) {
 	}
 	j, err := replication.Decode(snap.Body)
 	if err != nil {
-		return replication.TargetSeen{}, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: id, Err: err}
+		return replication.TargetSeen{}, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: id, Err: errors.Join(errUnreadable, err)}
 	}
 	return *seenAt(j, snap.Seq), nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -157,15 +158,24 @@ func versionsOf(page *oss.ListObjectVersionsResult, key string) []string {
 	return ids
 }
 
+// ownFolder is part of the key of every object of our own.
+const ownFolder = ".replidesk/"
+
+// emptyPage is how many keys one look at a scope reads: more than a few objects of
+// our own stand in none.
+const emptyPage = 100
+
 // Empty reports whether no key begins with any of the prefixes; no prefix means any
-// key. Objects of the desk's own count as well. An object behind a delete marker
-// does not: nothing can overwrite it.
+// key. An object behind a delete marker does not count: nothing can overwrite it.
+//
+// Objects of our own proofs, which earlier tickets left where their rules keep what
+// was deleted, do not count: nobody minds when they are overwritten.
 func (c *Client) Empty(ctx context.Context, e replication.End, prefixes []string) (bool, error) {
 	if len(prefixes) == 0 {
 		prefixes = []string{""}
 	}
 	for _, p := range prefixes {
-		req := &oss.ListObjectsV2Request{Bucket: &e.Bucket, MaxKeys: 1}
+		req := &oss.ListObjectsV2Request{Bucket: &e.Bucket, MaxKeys: emptyPage}
 		if p != "" {
 			req.Prefix = &p
 		}
@@ -173,7 +183,7 @@ func (c *Client) Empty(ctx context.Context, e replication.End, prefixes []string
 		if err != nil {
 			return false, fail(ctx, "ListObjectsV2", e.Bucket, err)
 		}
-		if len(page.Contents) > 0 {
+		if page.IsTruncated || slices.ContainsFunc(page.Contents, func(o oss.ObjectProperties) bool { return !strings.Contains(oss.ToString(o.Key), ownFolder) }) {
 			return false, nil
 		}
 	}

@@ -255,7 +255,7 @@ func TestAScopeIsEmptyWhenNoPrefixHasAKey(t *testing.T) {
 		require.Equal(t, e.want, got, name)
 	}
 	for _, r := range asked.requests() {
-		require.Equal(t, []string{"1"}, r.query["max-keys"])
+		require.Equal(t, []string{"100"}, r.query["max-keys"])
 	}
 	c, _ = serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 403, "AccessDenied") })
 	empty, err := c.Empty(t.Context(), dst, nil)

@@ -104,8 +104,9 @@ const (
 	TroubleDenied    TroubleKind = "denied"     // our function lacks a right
 	TroubleRoleUnfit TroubleKind = "role-unfit" // OSS cannot use the role of the rule (yet)
 	TroubleQuota     TroubleKind = "quota"
-	TroubleGone      TroubleKind = "gone"  // a bucket of the pair does not exist any more
-	TroubleFinal     TroubleKind = "final" // refused for good
+	TroubleUnread    TroubleKind = "unreadable" // the journal of another ticket cannot be read
+	TroubleGone      TroubleKind = "gone"       // a bucket of the pair does not exist any more
+	TroubleFinal     TroubleKind = "final"      // refused for good
 )
 
 // An Outcome is what is known after an effect was tried.

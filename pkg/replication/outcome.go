@@ -95,6 +95,8 @@ func AfterTrouble(j *Job, t Trouble, v View) Step {
 		return block(j, ReasonQuota, what, v)
 	case TroubleGone:
 		return block(j, ReasonBucketGone, what, v)
+	case TroubleUnread:
+		return giveUp(j, ReasonUnreadable, what, v)
 	case TroubleFinal:
 		return giveUp(j, ReasonRefused, what, v)
 	}
