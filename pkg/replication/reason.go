@@ -75,7 +75,6 @@ const (
 	ReasonRuleVanished    Reason = "rule.vanished"
 	ReasonStarting        Reason = "rule.starting"
 	ReasonStartingLate    Reason = "rule.starting-late"
-	ReasonRuleLive        Reason = "rule.live"
 )
 
 // While the live rule is proven, and the causes that the ordered checks find.

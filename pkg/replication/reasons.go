@@ -62,7 +62,6 @@ var reasons = []ReasonText{
 	{ReasonRTCWithinRegion, "replication time control exists for replication to another region only", "set rtc to false, or choose a destination in another region"},
 	{ReasonRuleClosing, "a rule for this pair is being removed; it takes minutes", "nothing; the job goes on when it is gone"},
 	{ReasonRuleDiffers, "OSS stored another rule than was asked for; it was closed at once", "read the difference in the message and open a case with OSS; nothing may be copied by such a rule"},
-	{ReasonRuleLive, "the rule is in force", ""},
 	{ReasonStarting, "the rule was made; OSS starts it within 3 to 5 minutes", ""},
 	{ReasonStartingLate, "the rule is still starting after 15 minutes", "wait; if the cause named in the message does not help, open a case with OSS naming the rule id"},
 	{ReasonRuleUnseen, "the rule was made but is not in the list of rules yet", "nothing; it is looked for again"},
