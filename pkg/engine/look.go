@@ -90,7 +90,7 @@ func (s *session) reads() []read {
 			return e.Objects.Head(ctx, r.Destination, key())
 		}
 	}
-	role, policy := replication.RoleName(j.ID), replication.PolicyName(j.ID)
+	role, policy := r.RoleName(), r.PolicyName()
 	return []read{
 		seeing(replication.LookSource, bucket(r.Source), func(s *seen, v *replication.BucketSeen) { s.Source = v }),
 		seeing(replication.LookDestination, bucket(r.Destination), func(s *seen, v *replication.BucketSeen) { s.Destination = v }),

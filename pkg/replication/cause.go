@@ -22,20 +22,20 @@ var checks = []check{
 	},
 	func(j *Job, s Seen) (Reason, string) { return unfitBuckets(j.Request, *s.Source, *s.Destination) },
 	func(j *Job, s Seen) (Reason, string) {
-		name := RoleName(j.ID)
+		name := j.Request.RoleName()
 		switch {
 		case s.Role.Is == Missing:
-			return ReasonRoleMissing, fmt.Sprintf("role %s does not exist any more; its policy was %s", name, PolicyName(j.ID))
+			return ReasonRoleMissing, fmt.Sprintf("role %s does not exist any more; its policy was %s", name, j.Request.PolicyName())
 		case !SameDocument(s.Role.Trust, TrustPolicy()):
 			return ReasonTrustBroken, fmt.Sprintf("the trust policy of role %s was changed", name)
 		}
 		return "", ""
 	},
 	func(j *Job, s Seen) (Reason, string) {
-		name := PolicyName(j.ID)
+		name := j.Request.PolicyName()
 		switch {
 		case !s.Attachment.Attached, s.Policy.Is == Missing:
-			return ReasonPolicyMissing, fmt.Sprintf("policy %s is not attached to role %s any more", name, RoleName(j.ID))
+			return ReasonPolicyMissing, fmt.Sprintf("policy %s is not attached to role %s any more", name, j.Request.RoleName())
 		case !SameDocument(s.Policy.Document, RolePolicy(j.Request)):
 			return ReasonPolicyDiffers, fmt.Sprintf("policy %s was changed", name)
 		}

@@ -6,7 +6,7 @@ import "fmt"
 // is not known whether it was made, read it and compare it by meaning.
 
 func decideRole(j *Job, v View) Step {
-	name := RoleName(j.ID)
+	name := j.Request.RoleName()
 	if !j.Made.Role.IsZero() {
 		return next(j, PhasePolicy, v)
 	}
@@ -34,7 +34,7 @@ func settleRole(j *Job, o Outcome, v View) {
 }
 
 func decidePolicy(j *Job, v View) Step {
-	name := PolicyName(j.ID)
+	name := j.Request.PolicyName()
 	if !j.Made.Policy.IsZero() {
 		return next(j, PhaseAttachment, v)
 	}
@@ -68,7 +68,7 @@ func decideAttachment(j *Job, v View) Step {
 		return next(j, PhaseRule, v)
 	}
 	j.Made.AttachAsked = true
-	return Step{Effect: &Effect{Kind: EffectAttach, Role: RoleName(j.ID), Policy: PolicyName(j.ID)}}
+	return Step{Effect: &Effect{Kind: EffectAttach, Role: j.Request.RoleName(), Policy: j.Request.PolicyName()}}
 }
 
 func settleAttachment(j *Job, o Outcome, v View) {

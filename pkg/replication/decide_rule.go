@@ -102,7 +102,7 @@ func (j *Job) made(g RuleSeen) bool {
 		return true // it was found by its id, if that is known
 	}
 	return j.Rule.Unsettled && !j.Made.NoRule.IsZero() && !j.Made.Pair.IsZero() &&
-		(g.SyncRole == RoleName(j.ID) || len(RuleFor(j.Request).Differences(g)) == 0)
+		(g.SyncRole == j.Request.RoleName() || len(RuleFor(j.Request).Differences(g)) == 0)
 }
 
 // putRule asks for the rule, unless OSS was just asked and does not know the role

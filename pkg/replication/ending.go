@@ -95,8 +95,8 @@ func (j *Job) leftovers() []string {
 	case j.ruleMayStand():
 		add(true, "perhaps a rule from %s to %s", r.Source.Bucket, r.Destination.Bucket)
 	}
-	add(!j.Made.Role.IsZero(), "role %s", RoleName(j.ID))
-	add(!j.Made.Policy.IsZero(), "policy %s", PolicyName(j.ID))
+	add(!j.Made.Role.IsZero(), "role %s", j.Request.RoleName())
+	add(!j.Made.Policy.IsZero(), "policy %s", j.Request.PolicyName())
 	if p := j.Verification; p != nil && j.Evidence == nil && p.Cleared.IsZero() {
 		add(p.Begun, "object %s/%s", r.Source.Bucket, p.Key)
 		add(p.First != nil && p.OutsideKey != "", "object %s/%s", r.Source.Bucket, p.OutsideKey)

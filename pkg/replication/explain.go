@@ -209,8 +209,8 @@ func (j *Job) things() []Thing {
 		at         time.Time
 		asked      bool
 	}{
-		{"role", RoleName(j.ID), j.Made.Role, j.Made.RoleAsked}, {"policy", PolicyName(j.ID), j.Made.Policy, j.Made.PolicyAsked},
-		{"attachment", PolicyName(j.ID) + " to " + RoleName(j.ID), j.Made.Attachment, j.Made.AttachAsked},
+		{"role", j.Request.RoleName(), j.Made.Role, j.Made.RoleAsked}, {"policy", j.Request.PolicyName(), j.Made.Policy, j.Made.PolicyAsked},
+		{"attachment", j.Request.PolicyName() + " to " + j.Request.RoleName(), j.Made.Attachment, j.Made.AttachAsked},
 	} {
 		if add(g.what, g.name, g.at); g.asked && g.at.IsZero() {
 			made = append(made, Thing{What: g.what, Name: g.name, Unsure: true})

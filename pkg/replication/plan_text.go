@@ -62,9 +62,9 @@ func callsOf(l Look, j *Job) []string {
 		{LookLocations, "GetBucketReplicationLocation " + r.Source.Bucket},
 		{LookRules, "GetBucketReplication " + r.Source.Bucket},
 		{LookProgress, "GetBucketReplicationProgress " + r.Source.Bucket},
-		{LookRole, "GetRole " + RoleName(j.ID)},
-		{LookPolicy, "GetPolicy " + PolicyName(j.ID)},
-		{LookAttachment, "ListPoliciesForRole " + RoleName(j.ID)},
+		{LookRole, "GetRole " + j.Request.RoleName()},
+		{LookPolicy, "GetPolicy " + j.Request.PolicyName()},
+		{LookAttachment, "ListPoliciesForRole " + j.Request.RoleName()},
 		{LookCanary, "HeadObject " + r.Destination.Bucket + "/" + CanaryKey(r)},
 		{LookOutside, "HeadObject " + r.Destination.Bucket + "/" + OutsideKey(r)},
 		{LookUntagged, "HeadObject " + r.Destination.Bucket + "/" + UntaggedKey(r)},
@@ -140,7 +140,7 @@ func (p *PlanResult) final(j *Job) {
 	}
 	add(true, "rule-immutable", "the rule cannot be edited: another one means to close it and to wait until it is gone [fact 2] [fact 9]")
 	add(true, "copies-stay", "what was copied stays in %s when the rule is closed [fact 9]", r.Destination.Bucket)
-	add(true, "grants-stay", "role %s and policy %s stay when the ticket fails; its message names them", RoleName(j.ID), PolicyName(j.ID))
+	add(true, "grants-stay", "role %s and policy %s stay when the ticket fails; its message names them", j.Request.RoleName(), j.Request.PolicyName())
 	if j.Evidence != nil {
 		for _, left := range j.Evidence.LeftBehind {
 			add(true, "canary-left", "%s stays: nothing is deleted at the destination but by the rule", left)

@@ -176,3 +176,9 @@ func (r Request) Topology() Topology {
 // Pair names the pair of buckets, the key of its owner's log. Bucket names are
 // global and hold no "~".
 func (r Request) Pair() string { return r.Source.Bucket + "~" + r.Destination.Bucket }
+
+// RoleName returns the name of the role that OSS assumes for the rule.
+func (r Request) RoleName() string { return RoleName(r.ID) }
+
+// PolicyName returns the name of the policy of our own that the role has.
+func (r Request) PolicyName() string { return PolicyName(r.ID) }

@@ -30,7 +30,7 @@ func RuleFor(r Request) RuleSpec {
 	s := RuleSpec{
 		Source: r.Source, Destination: r.Destination, Transfer: TransferInternal,
 		Prefixes: slices.Clone(r.Objects.Prefixes), Tags: r.Objects.Tags, Action: "PUT", Historical: "disabled",
-		SyncRole: RoleName(r.ID), RTC: r.RTC,
+		SyncRole: r.RoleName(), RTC: r.RTC,
 	}
 	if r.TransferAcceleration {
 		s.Transfer = TransferAcceleration

@@ -189,7 +189,7 @@ func orNow(t time.Time, v View) time.Time {
 // stopAttachment takes the policy off the role, unless somebody has put the role
 // into a rule of their own: then all three stay.
 func stopAttachment(j *Job, v View) (Step, bool) {
-	m, role := &j.Made, RoleName(j.ID)
+	m, role := &j.Made, j.Request.RoleName()
 	if m.Attachment.IsZero() && !m.AttachAsked {
 		return Step{}, false
 	}
@@ -198,12 +198,12 @@ func stopAttachment(j *Job, v View) (Step, bool) {
 	}
 	for _, g := range v.Seen.Rules.Rules {
 		if g.SyncRole == role && g.ID != j.Rule.id() {
-			j.Stop.Left = append(j.Stop.Left, fmt.Sprintf("role %s and policy %s, because rule %s of %s uses the role", role, PolicyName(j.ID), g.ID, j.Request.Source.Bucket))
+			j.Stop.Left = append(j.Stop.Left, fmt.Sprintf("role %s and policy %s, because rule %s of %s uses the role", role, j.Request.PolicyName(), g.ID, j.Request.Source.Bucket))
 			m.dropGrants()
 			return Step{}, false
 		}
 	}
-	return Step{Effect: &Effect{Kind: EffectDetach, Role: role, Policy: PolicyName(j.ID)}}, true
+	return Step{Effect: &Effect{Kind: EffectDetach, Role: role, Policy: j.Request.PolicyName()}}, true
 }
 
 func (r *Rule) id() string {
@@ -227,7 +227,7 @@ func (m *Made) dropGrants() {
 
 // stopPolicy deletes the policy if it is as the job made it and nobody else uses it.
 func stopPolicy(j *Job, v View) (Step, bool) {
-	m, name := &j.Made, PolicyName(j.ID)
+	m, name := &j.Made, j.Request.PolicyName()
 	ours := !m.Policy.IsZero()
 	if !ours && !m.PolicyAsked {
 		return Step{}, false
@@ -237,7 +237,7 @@ func stopPolicy(j *Job, v View) (Step, bool) {
 	}
 	s, use := v.Seen.Policy, v.Seen.PolicyUse
 	why := ""
-	switch others := without(use.By, "role "+RoleName(j.ID)); {
+	switch others := without(use.By, "role "+j.Request.RoleName()); {
 	case s.Is == Missing:
 		if until, behind := lagging(j, EffectCreatePol, v); behind {
 			return hold(j, ReasonStopping, "whether the policy was made is looked at", until), true
@@ -262,7 +262,7 @@ func stopPolicy(j *Job, v View) (Step, bool) {
 // stopRole deletes the role if it is as the job made it and nobody has given it
 // more rights.
 func stopRole(j *Job, v View) (Step, bool) {
-	m, name := &j.Made, RoleName(j.ID)
+	m, name := &j.Made, j.Request.RoleName()
 	ours := !m.Role.IsZero()
 	if !ours && !m.RoleAsked {
 		return Step{}, false
@@ -331,10 +331,10 @@ func settleStopping(j *Job, o Outcome, _ View) {
 	case EffectDetach:
 		j.Made.dropAttachment()
 	case EffectDeletePol:
-		j.removed(true, "policy "+PolicyName(j.ID))
+		j.removed(true, "policy "+j.Request.PolicyName())
 		j.Made.dropPolicy()
 	case EffectDeleteRole:
-		j.removed(true, "role "+RoleName(j.ID))
+		j.removed(true, "role "+j.Request.RoleName())
 		j.Made.dropRole()
 	case EffectReleasePair:
 		j.Made.Pair, j.Made.PairAsked = time.Time{}, false
