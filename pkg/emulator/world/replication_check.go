@@ -24,7 +24,7 @@ func (w *World) checkRule(b *Bucket, r *Rule) *Error {
 	case w.rulesTo(dst.Name) >= maxRulesIn:
 		return refuse(400, "TooManyIncomingReplication", "You have attempted to create more incoming replication for bucket than allowed")
 	}
-	if e := checkRegions(r, b.Region, dst.Region); e != nil {
+	if e := w.checkRegions(r, b.Region, dst.Region); e != nil {
 		return e
 	}
 	if b.Versioning != dst.Versioning || b.Versioning == "Suspended" {
@@ -33,14 +33,20 @@ func (w *World) checkRule(b *Bucket, r *Rule) *Error {
 	return nil
 }
 
+// accelerates reports whether the accelerated link may be asked for. It pays across
+// the border only; a published sample asks for it within, and a lenient world takes that.
+func (w *World) accelerates(from, to string) bool {
+	return crossesBorder(from, to) || w.opt.Lenient && from != to
+}
+
 // checkRegions refuses what a pair of regions does not offer.
-func checkRegions(r *Rule, from, to string) *Error {
+func (w *World) checkRegions(r *Rule, from, to string) *Error {
 	switch {
 	case !slices.Contains(replicationRegions, from):
 		return refuse(400, "NoReplicationLocation", "The bucket does not have corresponding replication location")
 	case !slices.Contains(replicationRegions, to):
 		return refuse(400, "BadReplicationLocation", "The replication location you choose is invalid")
-	case crossesBorder(from, to) != (r.TransferType == "oss_acc"):
+	case crossesBorder(from, to) && r.TransferType != "oss_acc", !w.accelerates(from, to) && r.TransferType == "oss_acc":
 		return badElement("TransferType", r.TransferType, "The transfer type is not supported between "+from+" and "+to+".")
 	case r.Tags != nil && (!tagFilterRegion(from) || !tagFilterRegion(to)):
 		return badElement("UserTaggings", "", "Tag filters are not supported in this region.")

@@ -56,7 +56,8 @@ type Options struct {
 	Delays Delays
 	// Lenient accepts what OSS documents as required or as a fixed set, but what
 	// live tests leave out or send empty (SyncRole, TransferType,
-	// HistoricalObjectReplication).
+	// HistoricalObjectReplication), and the accelerated link within mainland China,
+	// which the published Go sample asks for.
 	Lenient bool
 	// IdleWatermarkStands keeps the NewObject watermark of a rule at the time of
 	// the last copied object when nothing is waiting. The documents do not say
