@@ -47,6 +47,8 @@ func TestARuleWithoutARightStandsStillUntilTheGrantIsMade(t *testing.T) {
 	}{
 		{"no right to write", writes("dst"), []string{reads("src")}},
 		{"the ordinary object actions are not enough", writes("dst"), []string{reads("src"), statement("dst", "oss:PutObject", "oss:GetObject")}},
+		{"no right to list the destination", statement("dst", "oss:ReplicateList"), []string{reads("src"), statement("dst", "oss:ReplicateGet", "oss:ReplicatePut")}},
+		{"no right to read the destination", statement("dst", "oss:ReplicateGet"), []string{reads("src"), statement("dst", "oss:ReplicateList", "oss:ReplicatePut")}},
 		{"no right to put, but to delete", statement("dst", "oss:ReplicatePut"), []string{reads("src"), statement("dst", "oss:ReplicateDelete", "oss:ReplicateGet", "oss:ReplicateList")}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -123,7 +125,7 @@ func TestDeletesNeedARightOfTheirOwn(t *testing.T) {
 	inLab(t, world.Options{}, func(c *lab) {
 		c.bucket(accountA, inHangzhou, "src")
 		c.bucket(accountA, inShanghai, "dst")
-		c.grant(accountA, syncRole, trustOSS, reads("src"), statement("dst", "oss:ReplicatePut"))
+		c.grant(accountA, syncRole, trustOSS, reads("src"), statement("dst", "oss:ReplicateList", "oss:ReplicateGet", "oss:ReplicatePut"))
 		c.spread()
 		id := c.replicating("src", toDst(nil))
 		c.put("src", "key", "1")

@@ -100,7 +100,7 @@ func (w *World) checkRoleAtPut(b *Bucket, r *Rule, now time.Time) *Error {
 	if !w.maySource(r, b, r.sampleKey(), true, now) {
 		return refuse(403, "NoPermission", "The role "+r.SyncRole+" has no right to replicate from the bucket "+b.Name+".")
 	}
-	if dst := w.buckets[r.Destination]; w.opt.GrantCheckedAtPut && !w.roleMay(r, b, dst, "oss:ReplicatePut", r.sampleKey(), now) {
+	if dst := w.buckets[r.Destination]; w.opt.GrantCheckedAtPut && !w.mayWrite(r, b, dst, r.sampleKey(), now) {
 		return refuse(403, "NoPermission", "The role "+r.SyncRole+" has no right to replicate to the bucket "+dst.Name+".")
 	}
 	return nil
@@ -110,6 +110,14 @@ func (w *World) checkRoleAtPut(b *Bucket, r *Rule, now time.Time) *Error {
 // history, list it.
 func (w *World) maySource(r *Rule, src *Bucket, key string, list bool, now time.Time) bool {
 	return w.roleMay(r, src, src, "oss:ReplicateGet", key, now) && (!list || w.roleMay(r, src, src, "oss:ReplicateList", "", now))
+}
+
+// mayWrite reports whether the role may write one object at the destination. The
+// documents call all three rights the minimum there and do not say what each is for,
+// so a role without one of them writes nothing.
+func (w *World) mayWrite(r *Rule, src, dst *Bucket, key string, now time.Time) bool {
+	return w.roleMay(r, src, dst, "oss:ReplicatePut", key, now) && w.roleMay(r, src, dst, "oss:ReplicateGet", key, now) &&
+		w.roleMay(r, src, dst, "oss:ReplicateList", "", now)
 }
 
 // sampleKey is a key in the rule's scope, for the question whether the role may do

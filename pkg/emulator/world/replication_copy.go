@@ -34,12 +34,12 @@ func (w *World) judge(r *Rule, t *task, now time.Time) judgement {
 		if !r.wants(&t.upload.Head, dst) {
 			return copySkipped
 		}
-		if !w.maySource(r, src, t.key, false, now) || !w.roleMay(r, src, dst, "oss:ReplicatePut", t.key, now) ||
+		if !w.maySource(r, src, t.key, false, now) || !w.mayWrite(r, src, dst, t.key, now) ||
 			!w.keysAllow(r, &t.upload.Head, dst, now) {
 			return copyRefused
 		}
 	case taskAbort:
-		if !w.roleMay(r, src, dst, "oss:ReplicatePut", t.key, now) {
+		if !w.mayWrite(r, src, dst, t.key, now) {
 			return copyRefused
 		}
 	}
@@ -54,7 +54,7 @@ func (w *World) judgePut(r *Rule, t *task, dst *Bucket, now time.Time) judgement
 		return copySkipped // deleted meanwhile, or overwritten by what has a task of its own
 	case !r.wants(v, dst):
 		return copySkipped
-	case !w.maySource(r, src, t.key, t.historical, now), !w.roleMay(r, src, dst, "oss:ReplicatePut", t.key, now),
+	case !w.maySource(r, src, t.key, t.historical, now), !w.mayWrite(r, src, dst, t.key, now),
 		!w.keysAllow(r, v, dst, now):
 		return copyRefused
 	}

@@ -64,7 +64,7 @@ func (w *World) watermark(r *Rule, now time.Time) time.Time {
 // works reports whether the rule could copy a new object at this moment.
 func (w *World) works(r *Rule, now time.Time) bool {
 	src, dst, key := r.run.source, w.destination(r), r.sampleKey()
-	return dst != nil && w.maySource(r, src, key, r.Historical, now) && w.roleMay(r, src, dst, "oss:ReplicatePut", key, now)
+	return dst != nil && w.maySource(r, src, key, r.Historical, now) && w.mayWrite(r, src, dst, key, now)
 }
 
 // historicalShare is the copied share of the history in its wire form. It never
