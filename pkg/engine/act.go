@@ -63,7 +63,9 @@ func (s *session) call(ctx context.Context, e replication.Effect, o *replication
 	case replication.EffectCreatePol:
 		o.RequestID, err = eng.Grants.CreatePolicy(ctx, e.Policy, e.Document, e.Description)
 	case replication.EffectAttach:
-		o.RequestID, err = eng.Grants.Attach(ctx, e.Role, e.Policy)
+		o.RequestID, err = eng.Grants.Attach(ctx, e.Role, replication.PolicyCustom, e.Policy)
+	case replication.EffectAttachSystem:
+		o.RequestID, err = eng.Grants.Attach(ctx, e.Role, replication.PolicySystem, e.Policy)
 	case replication.EffectPutRule:
 		o.RuleID, o.RequestID, err = eng.Rules.PutRule(ctx, *e.Rule)
 	case replication.EffectCloseRule:
@@ -78,7 +80,9 @@ func (s *session) call(ctx context.Context, e replication.Effect, o *replication
 	case replication.EffectCleanUp:
 		o.LeftOver, err = eng.Objects.Purge(ctx, r.Source, e.Keys)
 	case replication.EffectDetach:
-		o.RequestID, err = eng.Grants.Detach(ctx, e.Role, e.Policy)
+		o.RequestID, err = eng.Grants.Detach(ctx, e.Role, replication.PolicyCustom, e.Policy)
+	case replication.EffectDetachSystem:
+		o.RequestID, err = eng.Grants.Detach(ctx, e.Role, replication.PolicySystem, e.Policy)
 	case replication.EffectDeletePol:
 		o.RequestID, err = eng.Grants.DeletePolicy(ctx, e.Policy)
 	case replication.EffectDeleteRole:

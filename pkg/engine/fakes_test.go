@@ -24,6 +24,7 @@ type fakeCloud struct {
 	policies map[string]string
 	attached map[string]string
 	rights   map[string][]string              // of roles, by people
+	system   map[string]string                // system policies of our roles, one each
 	users    []string                         // of every policy, besides our roles
 	objects  map[string]map[string]fakeObject // bucket, key
 	owners   map[string]string
@@ -62,7 +63,7 @@ func newFakeCloud() *fakeCloud {
 		buckets: map[string]replication.BucketSeen{"src-bucket": b("cn-hangzhou"), "dest-bucket": b("cn-shanghai")},
 		roles:   map[string]string{}, policies: map[string]string{}, attached: map[string]string{},
 		objects: map[string]map[string]fakeObject{"src-bucket": {}, "dest-bucket": {}},
-		owners:  map[string]string{}, calls: map[string]int{}, fail: map[string][]error{}, lose: map[string]int{},
+		system:  map[string]string{}, owners: map[string]string{}, calls: map[string]int{}, fail: map[string][]error{}, lose: map[string]int{},
 	}
 }
 
@@ -265,7 +266,10 @@ func (f *fakeCloud) Policy(ctx context.Context, name string) (s replication.Poli
 
 func (f *fakeCloud) Attached(ctx context.Context, role, policy string) (s replication.AttachmentSeen, err error) {
 	err = f.do(ctx, "Attached", func() error {
-		s = replication.AttachmentSeen{Attached: f.attached[role] == policy, Others: f.rights[role]}
+		s = replication.AttachmentSeen{Attached: f.attached[role] == policy, Others: slices.Clone(f.rights[role])}
+		if p := f.system[role]; p != "" {
+			s.Others, s.System = append(s.Others, p), []string{p}
+		}
 		return nil
 	})
 	return s, err
@@ -287,7 +291,10 @@ func (f *fakeCloud) PolicyUse(ctx context.Context, name string) (s replication.P
 	return s, err
 }
 
-func (f *fakeCloud) Detach(ctx context.Context, role, _ string) (string, error) {
+func (f *fakeCloud) Detach(ctx context.Context, role string, t replication.PolicyType, _ string) (string, error) {
+	if t == replication.PolicySystem {
+		return "req", f.do(ctx, "DetachSystem", func() error { return takeAway(f.system, role) })
+	}
 	return "req", f.do(ctx, "Detach", func() error { return takeAway(f.attached, role) })
 }
 
@@ -304,7 +311,7 @@ func (f *fakeCloud) DeletePolicy(ctx context.Context, name string) (string, erro
 
 func (f *fakeCloud) DeleteRole(ctx context.Context, name string) (string, error) {
 	return "req", f.do(ctx, "DeleteRole", func() error {
-		if f.attached[name] != "" || len(f.rights[name]) > 0 {
+		if f.attached[name] != "" || f.system[name] != "" || len(f.rights[name]) > 0 {
 			return fault.Conflict
 		}
 		return takeAway(f.roles, name)
@@ -327,7 +334,10 @@ func (f *fakeCloud) CreatePolicy(ctx context.Context, name, document, _ string) 
 	return "req", f.do(ctx, "CreatePolicy", func() error { return makeOnce(f.policies, name, document) })
 }
 
-func (f *fakeCloud) Attach(ctx context.Context, role, policy string) (string, error) {
+func (f *fakeCloud) Attach(ctx context.Context, role string, t replication.PolicyType, policy string) (string, error) {
+	if t == replication.PolicySystem {
+		return "req", f.do(ctx, "AttachSystem", func() error { return makeOnce(f.system, role, policy) })
+	}
 	return "req", f.do(ctx, "Attach", func() error { return makeOnce(f.attached, role, policy) })
 }
 

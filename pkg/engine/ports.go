@@ -50,12 +50,12 @@ type Grants interface {
 	Attached(ctx context.Context, role, policy string) (replication.AttachmentSeen, error)
 	CreateRole(ctx context.Context, name, trust, description string) (requestID string, err error)
 	CreatePolicy(ctx context.Context, name, document, description string) (requestID string, err error)
-	Attach(ctx context.Context, role, policy string) (requestID string, err error)
+	Attach(ctx context.Context, role string, t replication.PolicyType, policy string) (requestID string, err error)
 	// PolicyUse reads the versions of a custom policy and what it is attached to.
 	PolicyUse(ctx context.Context, name string) (replication.PolicyUseSeen, error)
 	// Detach, DeletePolicy and DeleteRole return fault.NotFound when what they take
 	// away is gone, and fault.Conflict when something else still uses it.
-	Detach(ctx context.Context, role, policy string) (requestID string, err error)
+	Detach(ctx context.Context, role string, t replication.PolicyType, policy string) (requestID string, err error)
 	DeletePolicy(ctx context.Context, name string) (requestID string, err error)
 	DeleteRole(ctx context.Context, name string) (requestID string, err error)
 }

@@ -44,7 +44,7 @@ func TestAGrantIsMadeOnceAndReadBack(t *testing.T) {
 		a, err := c.Attached(ctx, role, policy)
 		require.NoError(t, err)
 		require.False(t, a.Attached)
-		_, err = c.Attach(ctx, role, policy)
+		_, err = c.Attach(ctx, role, replication.PolicyCustom, policy)
 		require.Equal(t, fault.NotFound, fault.Of(err))
 		require.Equal(t, 4, counter.N())
 
@@ -58,7 +58,7 @@ func TestAGrantIsMadeOnceAndReadBack(t *testing.T) {
 		} {
 			createTwice(t, name, create)
 		}
-		createTwice(t, "attachment", func() (string, error) { return c.Attach(ctx, role, policy) })
+		createTwice(t, "attachment", func() (string, error) { return c.Attach(ctx, role, replication.PolicyCustom, policy) })
 		require.Equal(t, 10, counter.N())
 
 		time.Sleep(time.Minute)
@@ -87,7 +87,7 @@ func granted(t *testing.T, c *ramgrant.Client) (role, policy string) {
 	require.NoError(t, err)
 	_, err = c.CreatePolicy(t.Context(), policy, replication.RolePolicy(request), "")
 	require.NoError(t, err)
-	_, err = c.Attach(t.Context(), role, policy)
+	_, err = c.Attach(t.Context(), role, replication.PolicyCustom, policy)
 	require.NoError(t, err)
 	time.Sleep(time.Minute)
 	return role, policy
@@ -108,7 +108,7 @@ func TestAGrantIsTakenBackOnceInItsOrder(t *testing.T) {
 		require.Equal(t, fault.Conflict, fault.Of(err), "it has a policy: %v", err)
 
 		for _, call := range []func() (string, error){
-			func() (string, error) { return c.Detach(ctx, role, policy) },
+			func() (string, error) { return c.Detach(ctx, role, replication.PolicyCustom, policy) },
 			func() (string, error) { return c.DeletePolicy(ctx, policy) },
 			func() (string, error) { return c.DeleteRole(ctx, role) },
 		} {
@@ -134,11 +134,11 @@ func TestWhatOthersDidWithAGrantIsSeen(t *testing.T) {
 		role, policy := granted(t, c)
 		_, err := c.CreateRole(ctx, "theirs", replication.TrustPolicy(), "")
 		require.NoError(t, err)
-		_, err = c.Attach(ctx, "theirs", policy)
+		_, err = c.Attach(ctx, "theirs", replication.PolicyCustom, policy)
 		require.NoError(t, err)
 		_, err = c.CreatePolicy(ctx, "more", replication.RolePolicy(request), "")
 		require.NoError(t, err)
-		_, err = c.Attach(ctx, role, "more")
+		_, err = c.Attach(ctx, role, replication.PolicyCustom, "more")
 		require.NoError(t, err)
 		_, e := cloud.World.CreatePolicyVersion(as.A.UID, policy, replication.RolePolicy(request), false, false)
 		require.Nil(t, e)
@@ -151,6 +151,18 @@ func TestWhatOthersDidWithAGrantIsSeen(t *testing.T) {
 		a, err := c.Attached(ctx, role, policy)
 		require.NoError(t, err)
 		require.Equal(t, replication.AttachmentSeen{Attached: true, Others: []string{"more"}}, a)
+
+		const system = "AliyunKMSCryptoUserAccess"
+		_, err = c.Attach(ctx, role, replication.PolicyCustom, system)
+		require.Equal(t, fault.NotFound, fault.Of(err), "no policy of ours has that name: %v", err)
+		_, err = c.Attach(ctx, role, replication.PolicySystem, system)
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		a, err = c.Attached(ctx, role, policy)
+		require.NoError(t, err)
+		require.Equal(t, replication.AttachmentSeen{Attached: true, Others: []string{"more", system}, System: []string{system}}, a)
+		_, err = c.Detach(ctx, role, replication.PolicySystem, system)
+		require.NoError(t, err)
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // custom is the type of policies that are not the cloud's own.
-const custom = "Custom"
+const custom = string(replication.PolicyCustom)
 
 // Role reads a role. Its trust policy may be written in another form than it was
 // given. [fact 22]
@@ -66,8 +66,11 @@ func (c *Client) Attached(ctx context.Context, role, policy string) (replication
 	for _, p := range resp.Policies.Policy {
 		if p.PolicyName == policy && p.PolicyType == custom {
 			seen.Attached = true
-		} else {
-			seen.Others = append(seen.Others, p.PolicyName)
+			continue
+		}
+		seen.Others = append(seen.Others, p.PolicyName)
+		if p.PolicyType == string(replication.PolicySystem) {
+			seen.System = append(seen.System, p.PolicyName)
 		}
 	}
 	return seen, nil
@@ -118,19 +121,19 @@ func (c *Client) CreatePolicy(ctx context.Context, name, document, description s
 	return resp.RequestId, err
 }
 
-// Attach attaches a custom policy to a role. That it is attached already is fault.Exists.
-func (c *Client) Attach(ctx context.Context, role, policy string) (requestID string, err error) {
+// Attach attaches a policy of a type to a role. That it is attached already is fault.Exists.
+func (c *Client) Attach(ctx context.Context, role string, t replication.PolicyType, policy string) (requestID string, err error) {
 	req, resp := ram.CreateAttachPolicyToRoleRequest(), ram.CreateAttachPolicyToRoleResponse()
-	req.RoleName, req.PolicyName, req.PolicyType = role, policy, custom
+	req.RoleName, req.PolicyName, req.PolicyType = role, policy, string(t)
 	err = c.do(ctx, c.config.RAM, "AttachPolicyToRole", policy+" to "+role, req, resp)
 	return resp.RequestId, err
 }
 
-// Detach takes a custom policy off a role. One that is not attached, and a role that
+// Detach takes a policy of a type off a role. One that is not attached, and a role that
 // does not exist, are fault.NotFound.
-func (c *Client) Detach(ctx context.Context, role, policy string) (requestID string, err error) {
+func (c *Client) Detach(ctx context.Context, role string, t replication.PolicyType, policy string) (requestID string, err error) {
 	req, resp := ram.CreateDetachPolicyFromRoleRequest(), ram.CreateDetachPolicyFromRoleResponse()
-	req.RoleName, req.PolicyName, req.PolicyType = role, policy, custom
+	req.RoleName, req.PolicyName, req.PolicyType = role, policy, string(t)
 	err = c.do(ctx, c.config.RAM, "DetachPolicyFromRole", policy+" from "+role, req, resp)
 	return resp.RequestId, err
 }

@@ -51,17 +51,23 @@ func refuse(w http.ResponseWriter, status int, code string) {
 // calls are all calls of a client, by the action that they ask for.
 func calls(c *Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"GetRole":              func(ctx context.Context) error { _, err := c.Role(ctx, "r"); return err },
-		"GetPolicy":            func(ctx context.Context) error { _, err := c.Policy(ctx, "p"); return err },
-		"ListPoliciesForRole":  func(ctx context.Context) error { _, err := c.Attached(ctx, "r", "p"); return err },
-		"CreateRole":           func(ctx context.Context) error { _, err := c.CreateRole(ctx, "r", "{}", "d"); return err },
-		"CreatePolicy":         func(ctx context.Context) error { _, err := c.CreatePolicy(ctx, "p", "{}", "d"); return err },
-		"AttachPolicyToRole":   func(ctx context.Context) error { _, err := c.Attach(ctx, "r", "p"); return err },
-		"ListPolicyVersions":   func(ctx context.Context) error { _, err := c.PolicyUse(ctx, "p"); return err },
-		"DetachPolicyFromRole": func(ctx context.Context) error { _, err := c.Detach(ctx, "r", "p"); return err },
-		"DeletePolicy":         func(ctx context.Context) error { _, err := c.DeletePolicy(ctx, "p"); return err },
-		"DeleteRole":           func(ctx context.Context) error { _, err := c.DeleteRole(ctx, "r"); return err },
-		"GetCallerIdentity":    func(ctx context.Context) error { _, err := c.CallerAccount(ctx); return err },
+		"GetRole":             func(ctx context.Context) error { _, err := c.Role(ctx, "r"); return err },
+		"GetPolicy":           func(ctx context.Context) error { _, err := c.Policy(ctx, "p"); return err },
+		"ListPoliciesForRole": func(ctx context.Context) error { _, err := c.Attached(ctx, "r", "p"); return err },
+		"CreateRole":          func(ctx context.Context) error { _, err := c.CreateRole(ctx, "r", "{}", "d"); return err },
+		"CreatePolicy":        func(ctx context.Context) error { _, err := c.CreatePolicy(ctx, "p", "{}", "d"); return err },
+		"AttachPolicyToRole": func(ctx context.Context) error {
+			_, err := c.Attach(ctx, "r", replication.PolicyCustom, "p")
+			return err
+		},
+		"ListPolicyVersions": func(ctx context.Context) error { _, err := c.PolicyUse(ctx, "p"); return err },
+		"DetachPolicyFromRole": func(ctx context.Context) error {
+			_, err := c.Detach(ctx, "r", replication.PolicyCustom, "p")
+			return err
+		},
+		"DeletePolicy":      func(ctx context.Context) error { _, err := c.DeletePolicy(ctx, "p"); return err },
+		"DeleteRole":        func(ctx context.Context) error { _, err := c.DeleteRole(ctx, "r"); return err },
+		"GetCallerIdentity": func(ctx context.Context) error { _, err := c.CallerAccount(ctx); return err },
 	}
 }
 

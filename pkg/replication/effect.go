@@ -27,13 +27,16 @@ const (
 	EffectDeletePol   EffectKind = "delete-policy"
 	EffectDeleteRole  EffectKind = "delete-role"
 	EffectOrderStop   EffectKind = "order-stop"
+	// The system policies are the cloud's own; Policy names one.
+	EffectAttachSystem EffectKind = "attach-system-policy"
+	EffectDetachSystem EffectKind = "detach-system-policy"
 )
 
 // makes reports whether the effect makes something under a name of this job's, or
 // a rule for its pair: "exists" then means that it may have been made before.
 func (k EffectKind) makes() bool {
 	switch k {
-	case EffectCreateRole, EffectCreatePol, EffectAttach, EffectPutRule:
+	case EffectCreateRole, EffectCreatePol, EffectAttach, EffectAttachSystem, EffectPutRule:
 		return true
 	}
 	return false
@@ -43,7 +46,7 @@ func (k EffectKind) makes() bool {
 // means that it is done.
 func (k EffectKind) TakesAway() bool {
 	switch k {
-	case EffectCloseRule, EffectCleanUp, EffectDetach, EffectDeletePol, EffectDeleteRole:
+	case EffectCloseRule, EffectCleanUp, EffectDetach, EffectDetachSystem, EffectDeletePol, EffectDeleteRole:
 		return true
 	}
 	return false

@@ -4,19 +4,20 @@ import "fmt"
 
 // effectTexts says what each effect is for.
 var effectTexts = map[EffectKind]string{
-	EffectClaimPair:   "claim the pair, so that no other ticket works on it",
-	EffectReleasePair: "give the pair back",
-	EffectCreateRole:  "make the role that OSS assumes; nobody else can",
-	EffectCreatePol:   "make the least-privilege policy of the role",
-	EffectAttach:      "attach the policy to the role",
-	EffectPutRule:     "put the rule",
-	EffectCloseRule:   "close the rule",
-	EffectPutCanary:   "write the canary, which has to arrive",
-	EffectPutOutside:  "write an object outside the scope, which must not arrive",
-	EffectPutUntagged: "write an object without the tags of the scope, which must not arrive",
-	EffectOverwrite:   "overwrite the canary; the change has to arrive",
-	EffectDelete:      "delete the canary plainly and see what the rule does with that",
-	EffectCleanUp:     "remove the objects of our own from the source, with all versions",
+	EffectClaimPair:    "claim the pair, so that no other ticket works on it",
+	EffectReleasePair:  "give the pair back",
+	EffectCreateRole:   "make the role that OSS assumes; nobody else can",
+	EffectCreatePol:    "make the least-privilege policy of the role",
+	EffectAttach:       "attach the policy to the role",
+	EffectAttachSystem: "attach a policy of the cloud's own to the role",
+	EffectPutRule:      "put the rule",
+	EffectCloseRule:    "close the rule",
+	EffectPutCanary:    "write the canary, which has to arrive",
+	EffectPutOutside:   "write an object outside the scope, which must not arrive",
+	EffectPutUntagged:  "write an object without the tags of the scope, which must not arrive",
+	EffectOverwrite:    "overwrite the canary; the change has to arrive",
+	EffectDelete:       "delete the canary plainly and see what the rule does with that",
+	EffectCleanUp:      "remove the objects of our own from the source, with all versions",
 }
 
 // effectCalls names the calls of an effect, and what they are about.
@@ -29,7 +30,7 @@ func effectCalls(e Effect, r Request) []string {
 		return []string{"CreateRole " + e.Role}
 	case EffectCreatePol:
 		return []string{"CreatePolicy " + e.Policy}
-	case EffectAttach:
+	case EffectAttach, EffectAttachSystem:
 		return []string{"AttachPolicyToRole " + e.Policy + " to " + e.Role}
 	case EffectPutRule:
 		return []string{"PutBucketReplication " + r.Source.Bucket}

@@ -146,7 +146,8 @@ type PolicySeen struct {
 // other policies are.
 type AttachmentSeen struct {
 	Attached bool
-	Others   []string
+	Others   []string // besides ours, of both types
+	System   []string // the system policies among the others
 }
 
 // A PolicyUseSeen says how a custom policy is used. A policy that does not exist
