@@ -6,6 +6,9 @@ RACESYSTEM  := TestATicketBecomes|TestTwoTickets|TestTwoInstances|TestFaultSimul
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BUILD       := $(GO) build -buildvcs=false -trimpath -ldflags "-s -w"
 
+# What a deployment allows; "s deploy" copies it beside each function.
+DESK ?= desk.json
+
 # The local cloud runs the functions on this machine. Where that is not
 # linux/amd64, they are built a second time for it.
 HOST := $(shell $(GO) env GOOS)/$(shell $(GO) env GOARCH)
@@ -61,6 +64,13 @@ clean: ## remove everything that was built
 
 dist/%/main: FORCE
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(BUILD) -o $@ ./functions/$*
+
+dist/%/desk.json: $(DESK) FORCE
+	mkdir -p $(@D)
+	cp $(DESK) $@
+
+$(DESK):
+	@echo "there is no $(DESK): copy deploy/desk.example.json to it and say in it what this desk may do"; exit 1
 
 out/functions/%/main: FORCE
 	CGO_ENABLED=0 $(BUILD) -o $@ ./functions/$*

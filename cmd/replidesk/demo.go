@@ -153,7 +153,7 @@ func (d *demo) prepare(ctx context.Context, dir string, getenv func(string) stri
 	objects := 0
 	for _, file := range files {
 		t := &demoTicket{}
-		if t.file, err = d.app.readTicket(file, getenv, deskRules(d.desk.Config)); err != nil {
+		if t.file, err = d.app.readTicket(file, getenv, wiring.Rules(d.desk.Config)); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
 		i := slices.IndexFunc(plans, func(p plan) bool { return p.id == t.file.id })

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/replidesk/replidesk/pkg/localcloud"
@@ -72,6 +73,7 @@ func runLocal(ctx context.Context, a *app, args []string) error {
 	}
 	defer log.Close()
 	opt.Log = log
+	opt.DeskFile = strings.TrimSuffix(*envFile, ".env") + ".desk.json" // the env file names it, and both stay
 	c, err := startCloud(ctx, opt)
 	if err != nil {
 		return err

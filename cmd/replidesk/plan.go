@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/replidesk/replidesk/pkg/replication"
+	"github.com/replidesk/replidesk/pkg/wiring"
 )
 
 // runPlan says what the desk would do for a ticket. It reads with the keys of the
@@ -31,7 +32,7 @@ func runPlan(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	t, err := a.readTicket(files[0], getenv, deskRules(desk.Config))
+	t, err := a.readTicket(files[0], getenv, wiring.Rules(desk.Config))
 	if err != nil {
 		return fmt.Errorf("%s: %w", files[0], err)
 	}

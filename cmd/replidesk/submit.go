@@ -52,7 +52,7 @@ func runSubmit(ctx context.Context, a *app, args []string) error {
 	done := []sent{}
 	var failed error
 	for _, file := range files {
-		t, err := a.readTicket(file, getenv, deskRules(desk.Config))
+		t, err := a.readTicket(file, getenv, wiring.Rules(desk.Config))
 		if err == nil {
 			err = sendTicket(ctx, desk, t)
 		}
@@ -72,10 +72,6 @@ func runSubmit(ctx context.Context, a *app, args []string) error {
 		failed = errors.Join(failed, a.printJSON(map[string]any{"sent": done}))
 	}
 	return failed
-}
-
-func deskRules(c config.Config) replication.Desk {
-	return replication.Desk{Account: c.Account, Reserved: []string{c.StateBucket}, MaxPrefixes: c.MaxPrefixes}
 }
 
 // readTicket reads one ticket and fills in its placeholders.

@@ -26,6 +26,7 @@ type Config struct {
 	Internal    bool       // use the internal endpoints of OSS and MNS
 	Endpoint    string     // address of a local cloud, such as http://127.0.0.1:8080; "" for the real one
 	LogLevel    slog.Level // of the JSON log on standard output
+	Desk        Desk       // what the desk file says; zero without one
 	Instance    string     // names the instance in claims and logs
 }
 
@@ -79,6 +80,11 @@ func Settings() []Setting {
 			set: number(1, 100, func(c *Config) *int { return &c.MaxPrefixes })},
 		{Name: "REPLIDESK_SHARDS", Default: "1", Meaning: "shards of the watch; must not change once there are tickets",
 			set: number(1, 64, func(c *Config) *int { return &c.Shards })},
+		{Name: "REPLIDESK_DESK", Optional: true, Meaning: "the desk file, absolute or beside the binary: other accounts",
+			set: func(c *Config, v string) (err error) {
+				c.Desk, err = readDesk(v)
+				return err
+			}},
 		{Name: "REPLIDESK_PACE", Default: "1", Meaning: "divides the pauses between looks, for trials on a local cloud",
 			set: func(c *Config, v string) (err error) {
 				c.Pace, err = strconv.ParseFloat(v, 64)
@@ -125,6 +131,9 @@ func Read(getenv func(string) string) (Config, error) {
 		if err := s.set(&c, v); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
 		}
+	}
+	if err := c.Desk.own(c.Account); err != nil {
+		errs = append(errs, fmt.Errorf("REPLIDESK_DESK: %w", err))
 	}
 	if c.Instance = getenv("FC_INSTANCE_ID"); c.Instance == "" {
 		c.Instance = "local"

@@ -39,6 +39,8 @@ type Options struct {
 	// ManagementToken turns the management of the cloud on, see [emulator.Cloud.Manage].
 	// "" leaves it off.
 	ManagementToken string
+	// DeskFile is where the desk file is written, and stays. "" takes a temporary one.
+	DeskFile string
 	// Seed of ids, keys and jitter. 0 takes a random one.
 	Seed uint64
 	// Log receives what the functions write, one line at a time, and what the
@@ -57,6 +59,7 @@ type Cloud struct {
 	server   *emulator.Server
 	platform *fcemu.Platform
 	env      map[string]string // of the functions
+	dir      string            // temporary, of the desk file; "" when there is none
 	token    string            // of the management
 	close    sync.Once
 }
@@ -113,10 +116,15 @@ func (c *Cloud) start(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	c.URL = c.server.URL
+	deskFile, err := c.writeDesk(opt.DeskFile)
+	if err != nil {
+		return err
+	}
 	c.env = map[string]string{
 		"REPLIDESK_ACCOUNT":      c.A.UID,
 		"REPLIDESK_REGION":       Region,
 		"REPLIDESK_STATE_BUCKET": "replidesk-state-" + c.A.UID[len(c.A.UID)-8:],
+		"REPLIDESK_DESK":         deskFile,
 		"REPLIDESK_PACE":         strconv.FormatFloat(opt.Pace, 'f', -1, 64),
 		"REPLIDESK_ENDPOINT":     c.URL,
 	}
@@ -139,6 +147,9 @@ func (c *Cloud) Close() {
 		c.platform.Stop()
 		if c.server != nil {
 			c.server.Close()
+		}
+		if c.dir != "" {
+			_ = os.RemoveAll(c.dir) // the system tidies up its temporary files too
 		}
 	})
 }

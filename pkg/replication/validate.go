@@ -12,9 +12,10 @@ import (
 
 // A Desk is what a deployment allows and keeps for itself.
 type Desk struct {
-	Account     string   // UID of the account that the functions work in
-	Reserved    []string // buckets of Replidesk's own: never an end of a pair
-	MaxPrefixes int      // 10, or up to 100 after the account's limit was raised [fact 7]
+	Account     string    // UID of the account that the functions work in
+	Reserved    []string  // buckets of Replidesk's own: never an end of a pair
+	MaxPrefixes int       // 10, or up to 100 after the account's limit was raised [fact 7]
+	Accounts    []Account // the other accounts that it may have to do with
 }
 
 var (

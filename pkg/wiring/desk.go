@@ -87,8 +87,7 @@ func (d *Desk) Engine(o replication.Owner) *engine.Engine {
 	return &engine.Engine{
 		Owner: o, Worker: string(o) + "/" + d.Config.Instance, Journal: d.Journal, Marks: d.Marks,
 		Rules: d.OSS, Objects: d.OSS, Grants: d.Grants, Pairs: d.Pairs, Bus: d.Bus,
-		Desk: replication.Desk{Account: d.Config.Account, Reserved: []string{d.Config.StateBucket}, MaxPrefixes: d.Config.MaxPrefixes},
-		Pace: d.Config.Pace, Log: d.Log,
+		Desk: Rules(d.Config), Pace: d.Config.Pace, Log: d.Log,
 		Count: func(ctx context.Context) (context.Context, func() int) {
 			ctx, n := meter.With(ctx)
 			return ctx, n.N

@@ -3,9 +3,12 @@ package systemtest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +25,7 @@ import (
 	"github.com/replidesk/replidesk/pkg/emulator/world"
 	"github.com/replidesk/replidesk/pkg/journal"
 	"github.com/replidesk/replidesk/pkg/replication"
+	"github.com/replidesk/replidesk/pkg/wiring"
 )
 
 const (
@@ -33,12 +37,13 @@ const (
 // setup says how a desk differs from one that is deployed as s.yaml says.
 type setup struct {
 	world       world.Options
-	eventDriven bool              // tickets come one a call, as an object instead of an array
-	retry       string            // of the triggers; "" is that of s.yaml
-	progress    int               // instances that sweep at the same time; 0 is that of s.yaml
-	tick        time.Duration     // between two sweeps; 0 is that of s.yaml, and more spares a long test its sweeps
-	env         map[string]string // settings besides the required ones
-	seed        uint64            // of what the harness draws; the cloud has its own
+	eventDriven bool               // tickets come one a call, as an object instead of an array
+	retry       string             // of the triggers; "" is that of s.yaml
+	progress    int                // instances that sweep at the same time; 0 is that of s.yaml
+	tick        time.Duration      // between two sweeps; 0 is that of s.yaml, and more spares a long test its sweeps
+	env         map[string]string  // settings besides the required ones
+	desk        func(*config.Desk) // changes the desk file; nil: nothing
+	seed        uint64             // of what the harness draws; the cloud has its own
 }
 
 // A desk is a deployment on a local cloud, and a person who may do everything there.
@@ -121,6 +126,7 @@ func newDesk(t *testing.T, s setup) *desk {
 	for k, v := range s.env {
 		env[k] = v
 	}
+	env["REPLIDESK_DESK"] = d.deskFile()
 	d.getenv = func(k string) string { return env[k] }
 	var err error
 	d.config, err = config.Read(d.getenv)
@@ -139,6 +145,21 @@ func newDesk(t *testing.T, s setup) *desk {
 	t.Cleanup(d.checkAll)
 	d.deploy()
 	return d
+}
+
+// deskFile writes the desk file and returns its path. In the other account the owner
+// does what has to be done there, unless the setup says otherwise.
+func (d *desk) deskFile() string {
+	d.t.Helper()
+	file := config.Desk{Accounts: []config.Account{{UID: d.other}}}
+	if d.setup.desk != nil {
+		d.setup.desk(&file)
+	}
+	b, err := json.Marshal(file)
+	require.NoError(d.t, err)
+	name := filepath.Join(d.t.TempDir(), "desk.json")
+	require.NoError(d.t, os.WriteFile(name, b, 0o600))
+	return name
 }
 
 func fn(name string) string { return "replidesk-" + name }
@@ -283,7 +304,7 @@ func (d *desk) submit(body string) {
 func (d *desk) know(body string) {
 	r, problems := replication.Parse([]byte(body))
 	if len(problems) == 0 {
-		problems = replication.Validate(r, replication.Desk{Account: d.uid, Reserved: []string{stateBucket}, MaxPrefixes: d.config.MaxPrefixes})
+		problems = replication.Validate(r, wiring.Rules(d.config))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
