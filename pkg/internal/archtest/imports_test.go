@@ -77,6 +77,7 @@ var rules = []rule{
 	{"pkg/mnsbus", []string{"pkg/fault", "pkg/replication", "github.com/aliyun/aliyun-mns-go-sdk", "github.com/gogap/errors", "github.com/valyala/fasthttp"}, "an adapter"},
 	{"pkg/pairlog", []string{"pkg/fault", "pkg/journal"}, "an adapter"},
 	{"deploy", nil, "documents only"},
+	{"pkg/internal/combos", []string{"pkg/emulator/world"}, "what combinations have to do is written from the source documents, never from the product"},
 	{"functions", []string{"pkg/wiring"}, "mains are thin"},
 	{"pkg/emulator", []string{"pkg/emulator/..."}, "the local cloud is a second opinion: it shares neither code nor SDK with the product"},
 	{"pkg/localcloud", []string{"pkg/emulator/...", "pkg/config", "deploy"}, "joins the local cloud with the functions to run on it"},
