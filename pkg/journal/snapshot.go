@@ -15,8 +15,9 @@ type Log = driver.Log
 // Job returns the log of one job.
 func Job(id string) Log { return driver.Job(id) }
 
-// Pair returns the log of a pair of buckets.
-func Pair(source, destination string) Log { return driver.Pair(source, destination) }
+// Pair returns the log of a pair of buckets, under the name that the domain gives to
+// the pair.
+func Pair(name string) Log { return driver.Pair(name) }
 
 // Bucket returns the log of a destination bucket.
 func Bucket(name string) Log { return driver.Bucket(name) }

@@ -46,7 +46,7 @@ func (l Log) Owner(ctx context.Context, pair string) (string, error) {
 // change loads the owner, asks what it should become, and appends that. Who loses
 // the race asks again with what the winner wrote.
 func (l Log) change(ctx context.Context, pair string, f func(owner string) (to string, change bool)) (string, error) {
-	snap, err := l.Journal.Load(ctx, journal.Log("pair/"+pair))
+	snap, err := l.Journal.Load(ctx, journal.Pair(pair))
 	if err != nil {
 		return "", err
 	}

@@ -108,7 +108,7 @@ func (d *desk) history(id string) (all []*replication.Job) {
 // owner returns who owns a pair, "" for nobody.
 func (d *desk) owner(src, dst string) string {
 	d.t.Helper()
-	s, err := d.journal.Load(context.Background(), journal.Log("pair/"+src+"~"+dst))
+	s, err := d.journal.Load(context.Background(), journal.Pair(src+"~"+dst))
 	require.NoError(d.t, err)
 	var e struct{ Owner string }
 	if s.Exists() {

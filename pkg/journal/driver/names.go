@@ -18,7 +18,7 @@ const MaxSeq = 999_999_999_998
 const maxName = 255
 
 // A Log names a log: its kind and its name, such as "job/CHG-2041" or "sweep/3".
-// The name may hold any character, a slash too ("pair/src-bucket/dest-bucket").
+// The name may hold any character, a slash too ("bucket/a/b").
 type Log string
 
 // The kinds of log. Entries of all but sweep logs are kept for ever.
@@ -32,10 +32,9 @@ const (
 // Job returns the log of one job.
 func Job(id string) Log { return KindJob + "/" + Log(id) }
 
-// Pair returns the log of a pair of buckets.
-func Pair(source, destination string) Log {
-	return KindPair + "/" + Log(source) + "/" + Log(destination)
-}
+// Pair returns the log of a pair of buckets, under the name that the domain gives
+// to the pair.
+func Pair(name string) Log { return KindPair + "/" + Log(name) }
 
 // Bucket returns the log of a destination bucket.
 func Bucket(name string) Log { return KindBucket + "/" + Log(name) }

@@ -91,7 +91,7 @@ func pruning() []testCase {
 			s := r.load(j, r.log)
 			_, err := j.Prune(r.Context(), s, 100)
 			require.Equal(r, fault.Terminal, fault.Of(err))
-			for _, log := range []journal.Log{r.log, journal.Pair("a", "b"), journal.Bucket("b")} {
+			for _, log := range []journal.Log{r.log, journal.Pair("a~b"), journal.Bucket("b")} {
 				require.Equal(r, fault.Terminal, fault.Of(r.Open().Delete(r.Context(), log, 1)))
 			}
 			r.sound(r.log, 20, s.Anchor())

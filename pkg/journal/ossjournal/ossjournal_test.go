@@ -46,7 +46,7 @@ func TestKeysFollowTheDesign(t *testing.T) {
 	}{
 		"log/89b4/job/CHG-2041/999999999992":          {journal.Job("CHG-2041"), 7},
 		"log/97e6/job/CHG-2041%2F7/999999999998":      {journal.Job("CHG-2041/7"), 1},
-		"log/5a4f/pair/src-bucket%2Fdst/999999999899": {journal.Pair("src-bucket", "dst"), 100},
+		"log/b688/pair/src-bucket%7Edst/999999999899": {journal.Pair("src-bucket~dst"), 100},
 		"log/7f0b/bucket/dest-bucket/000000000001":    {journal.Bucket("dest-bucket"), driver.MaxSeq},
 		"sweep/3/999999999998":                        {journal.Sweep(3), 1},
 		"log/8d8e/job/%2E.%2Flog/999999999998":        {journal.Job("../log"), 1},
@@ -112,7 +112,7 @@ func TestAJournalWorksOverASocket(t *testing.T) {
 	client := oss.NewClient(oss.LoadDefaultConfig().WithRegion(region).WithEndpoint(server.URL).
 		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(h.key.ID, h.key.Secret, "")))
 	d := ossjournal.New(client, bucket)
-	newest := appendTo(t, program(d), journal.Pair("a", "b"), 3)
+	newest := appendTo(t, program(d), journal.Pair("a~b"), 3)
 	_, err := d.Create(t.Context(), newest.Log, 3, []byte("x"))
 	require.Equal(t, fault.Exists, fault.Of(err))
 	v, err := program(d).Verify(t.Context(), newest.Log, newest.Anchor())
