@@ -309,12 +309,12 @@ func TestASurveyOnlyReads(t *testing.T) {
 		s := survey(t, newBench(t))
 		require.Zero(t, replication.SurveyLooks(r, replication.Desk{Account: "1000000000000001"}, s.Seen, time.Now()))
 		require.Nil(t, s.Taken)
-		require.Empty(t, s.Owner)
+		require.Empty(t, s.Seen.Owner.Job)
 	})
 	bubble(t, "and sees who owns the pair", func(t *testing.T) {
 		b := newBench(t)
 		b.cloud.owners[r.Pair()] = "CHG-7"
-		require.Equal(t, "CHG-7", survey(t, b).Owner)
+		require.Equal(t, replication.OwnerSeen{Job: "CHG-7"}, *survey(t, b).Seen.Owner, "of which nothing can be read")
 	})
 	bubble(t, "and sees the job of the ticket", func(t *testing.T) {
 		b := newBench(t)

@@ -132,5 +132,6 @@ func (s *session) reads() []read {
 			return u, err
 		}, func(s *seen, v *replication.PolicyUseSeen) { s.PolicyUse = v }),
 		seeing(replication.LookTarget, s.target, func(s *seen, v *replication.TargetSeen) { s.Target = v }),
+		seeing(replication.LookOwner, s.owner, func(s *seen, v *replication.OwnerSeen) { s.Owner = v }),
 	}
 }

@@ -28,11 +28,7 @@ func (e *Engine) Survey(ctx context.Context, r replication.Request) (replication
 	for range 8 { // there are fewer sets of looks than that
 		l := replication.SurveyLooks(r, e.Desk, s.seen, time.Now())
 		if l == 0 {
-			owner, err := e.Pairs.Owner(ctx, r.Pair())
-			if err != nil {
-				return failed(err)
-			}
-			return replication.Survey{Seen: s.seen, Owner: owner}, nil
+			return replication.Survey{Seen: s.seen}, nil
 		}
 		if t := s.look(ctx, l); t != nil {
 			return replication.Survey{}, t

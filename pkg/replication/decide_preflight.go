@@ -18,8 +18,7 @@ func decideReceived(j *Job, v View) Step {
 func decidePreflight(j *Job, v View) Step {
 	r := j.Request
 	if o := j.Last; o != nil && o.Effect == EffectClaimPair && o.Owner != "" && o.Owner != j.ID {
-		j.Made.PairAsked = false
-		return reject(j, ReasonPairOwned, fmt.Sprintf("job %s replicates %s to %s already", o.Owner, r.Source.Bucket, r.Destination.Bucket), v)
+		return decideOwned(j, v)
 	}
 	if !j.Made.Pair.IsZero() {
 		return next(j, PhaseRole, v)
@@ -47,11 +46,14 @@ func decidePreflight(j *Job, v View) Step {
 			return reject(j, reason, message, v)
 		}
 	}
-	if overwrites && !*v.Seen.DestinationEmpty {
-		return reject(j, ReasonOverwrite, fmt.Sprintf("%s holds objects in the scope and keeps no versions", r.Destination.Bucket), v)
-	}
 	if g, ok := v.Seen.Rules.Find("", r.Destination.Bucket); ok {
 		if g.Status != RuleClosing {
+			if !v.Seen.Has(LookOwner) { // whose rule is it? Without a rule the claim tells whose the pair is
+				return Step{Look: LookOwner}
+			}
+			if v.Seen.Owner.other(j.ID) {
+				return decideOwned(j, v)
+			}
 			return reject(j, ReasonRuleExists, fmt.Sprintf("rule %s of %s has this destination already (%s)", g.ID, r.Source.Bucket, g.Status), v)
 		}
 		lost := j.Since.Add(ClosingLost)
@@ -59,6 +61,9 @@ func decidePreflight(j *Job, v View) Step {
 			return reject(j, ReasonRuleExists, fmt.Sprintf("rule %s is still closing after %s", g.ID, shortDuration(ClosingLost)), v)
 		}
 		return wait(j, ReasonRuleClosing, fmt.Sprintf("rule %s of %s is being removed", g.ID, r.Source.Bucket), v.growing(j.Since, closingEvery, slowest, lost))
+	}
+	if overwrites && !*v.Seen.DestinationEmpty {
+		return reject(j, ReasonOverwrite, fmt.Sprintf("%s holds objects in the scope and keeps no versions", r.Destination.Bucket), v)
 	}
 	j.Made.NoRule, j.Made.PairAsked = v.Now, true
 	return Step{Effect: &Effect{Kind: EffectClaimPair}}

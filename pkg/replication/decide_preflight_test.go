@@ -163,7 +163,7 @@ func TestTheClaimOfThePair(t *testing.T) {
 			require.Equal(t, noon, j.Made.Pair)
 			require.False(t, j.Made.PairAsked)
 		}},
-		"another job has it": {given: claimed, outcome: owned("CHG-1"), step: "next rejected", reason: replication.ReasonPairOwned, says: []string{"job CHG-1"},
+		"another job has it": {given: with(claimed, func(_ *job, w *world) { w.Owner.Job = "CHG-1" }), outcome: owned("CHG-1"), step: "next rejected", reason: replication.ReasonPairOwned, says: []string{"ticket CHG-1"},
 			events: []string{"replidesk.request.rejected pair.owned"}, check: func(t *testing.T, j *job, _ replication.Step) {
 				require.False(t, j.Made.PairAsked, "it is known not to be ours")
 			}},

@@ -126,7 +126,7 @@ func (j *Job) givenUp() time.Time {
 	}
 	switch j.Phase {
 	case PhasePreflight, PhaseRule:
-		if j.Reason == ReasonRuleClosing || j.Reason == ReasonRuleUnseen {
+		if j.Reason == ReasonRuleClosing || j.Reason == ReasonRuleUnseen || j.Reason == ReasonPairLeaving {
 			return j.Since.Add(ClosingLost)
 		}
 	case PhaseStarting:

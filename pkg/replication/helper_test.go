@@ -67,6 +67,7 @@ func healthy(r replication.Request) world {
 		Canary:     &replication.ObjectSeen{Is: replication.Missing}, Outside: &replication.ObjectSeen{Is: replication.Missing},
 		Untagged: &replication.ObjectSeen{Is: replication.Missing}, DestinationEmpty: ptr(true),
 		PolicyUse: &replication.PolicyUseSeen{Versions: 1}, Target: &replication.TargetSeen{Action: replication.ActionReplicate},
+		Owner: &replication.OwnerSeen{},
 	}
 }
 
@@ -186,6 +187,7 @@ func reveal(seen *world, w world, l replication.Look) {
 	show(seen, w, l, replication.LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
 	show(seen, w, l, replication.LookPolicyUse, func() { seen.PolicyUse = w.PolicyUse })
 	show(seen, w, l, replication.LookTarget, func() { seen.Target = w.Target })
+	show(seen, w, l, replication.LookOwner, func() { seen.Owner = w.Owner })
 }
 
 func show(seen *world, w world, asked, one replication.Look, take func()) {
@@ -198,7 +200,7 @@ func show(seen *world, w world, asked, one replication.Look, take func()) {
 }
 
 func seenLooks(s world) replication.Look {
-	const every = replication.LookTarget<<1 - 1
+	const every = ^replication.Look(0)
 	return every &^ s.Missing(every)
 }
 

@@ -25,7 +25,7 @@ const (
 	PhaseStopped    Phase = "stopped"    // taken back; the result says what was left
 	PhaseOrdering   Phase = "ordering"   // of a stop ticket: the order is written into the log of its target
 	PhaseAwaiting   Phase = "awaiting"   // of a stop ticket: the end of its target is waited for
-	PhaseCompleted  Phase = "completed"  // of a stop ticket: its target has ended
+	PhaseCompleted  Phase = "completed"  // done: the target of a stop has ended, or another ticket watches the same pair
 )
 
 // An Owner is the function that moves a job on.

@@ -7,9 +7,8 @@ import (
 
 // A Survey is what was read for a plan. Nothing is written for it.
 type Survey struct {
-	Seen  Seen   // what preflight looks at, and whether the destination holds objects
-	Owner string // the job that owns the pair; "" when none does
-	Taken *Job   // the job that has the ticket's id; nil when there is none
+	Seen  Seen // what preflight looks at, whether the destination holds objects, and who owns the pair
+	Taken *Job // the job that has the ticket's id; nil when there is none
 }
 
 // A PlanResult says what the desk would do for a ticket, and what people should
@@ -63,8 +62,8 @@ func SurveyLooks(r Request, d Desk, s Seen, now time.Time) Look {
 		if step.Look != 0 {
 			return step.Look
 		}
-		if step.Effect != nil || !step.Wait.IsZero() { // it is not refused: the plan shows what lies at the destination
-			return s.Missing(LookDestinationEmpty)
+		if step.Effect != nil || !step.Wait.IsZero() { // it is not refused: the plan shows what lies at the destination, and tries to claim the pair
+			return s.Missing(LookDestinationEmpty | LookOwner)
 		}
 		if step.Next == "" || Row(j.Phase).Decide == nil {
 			return 0
@@ -136,6 +135,7 @@ var planFields = map[Reason]string{
 	ReasonDestinationMissing: "destination.bucket", ReasonDestinationNotOurs: "destination.bucket", ReasonDestinationRegion: "destination.region",
 	ReasonRegionNotAllowed: "destination.region", ReasonAccelerationNeeded: "transferAcceleration", ReasonAccelerationPointless: "transferAcceleration",
 	ReasonRTCNotOffered: "rtc", ReasonOverwrite: "historical.acceptOverwrite", ReasonRuleExists: "destination.bucket", ReasonPairOwned: "destination.bucket",
+	ReasonPairDiffers: "destination.bucket", ReasonDuplicate: "destination.bucket",
 }
 
 // A walk carries a job through the table without a world.
@@ -199,8 +199,9 @@ func (w *walk) carryOut(e Effect) {
 	o := Outcome{Effect: e.Kind, Result: ResultDone, At: w.now}
 	switch e.Kind {
 	case EffectClaimPair:
-		if o.Owner = w.survey.Owner; o.Owner == "" {
-			o.Owner = w.job.ID
+		o.Owner = w.job.ID
+		if s := w.survey.Seen.Owner; s != nil && s.Job != "" {
+			o.Owner = s.Job
 		}
 	case EffectPutRule:
 		o.RuleID = unknownRule

@@ -103,7 +103,7 @@ func TestAPlanLooksAtWhatPreflightLooksAt(t *testing.T) {
 		require.Less(t, len(asked), 10)
 		reveal(&seen, w, l)
 	}
-	require.Equal(t, []replication.Look{replication.LookSource | replication.LookDestination, replication.LookLocations | replication.LookRules, replication.LookDestinationEmpty}, asked)
+	require.Equal(t, []replication.Look{replication.LookSource | replication.LookDestination, replication.LookLocations | replication.LookRules, replication.LookDestinationEmpty | replication.LookOwner}, asked)
 	w.Source.Is = replication.Missing
 	require.Zero(t, replication.SurveyLooks(r, planDesk, world{Source: w.Source, Destination: w.Destination}, noon), "a refused pair is not looked at any further")
 }
@@ -130,7 +130,12 @@ func TestAPlanRefusesWhatPreflightRefuses(t *testing.T) {
 		"a ticket that is wrong by itself": {ask: func(r *replication.Request) { r.Objects.Prefixes = []string{"a", "ab"} }, reason: replication.ReasonPrefixOverlap, field: "objects.prefixes[0]"},
 		"a bucket that does not exist":     {given: func(s *replication.Survey) { s.Seen.Source.Is = replication.Missing }, reason: replication.ReasonSourceMissing, field: "source.bucket"},
 		"a region out of reach":            {given: func(s *replication.Survey) { s.Seen.Locations.Regions = nil }, reason: replication.ReasonRegionNotAllowed, field: "destination.region"},
-		"a pair that another job owns":     {given: func(s *replication.Survey) { s.Owner = "CHG-1" }, reason: replication.ReasonPairOwned, field: "destination.bucket"},
+		"a pair that another job owns":     {given: func(s *replication.Survey) { s.Seen.Owner = &replication.OwnerSeen{Job: "CHG-1"} }, reason: replication.ReasonPairOwned, field: "destination.bucket"},
+		"a pair with other options": {given: func(s *replication.Survey) {
+			other := request()
+			other.ID, other.RTC = "CHG-1", true
+			s.Seen.Owner = ptr(replication.OwnerOf(replication.NewJob(other, noon)))
+		}, reason: replication.ReasonPairDiffers, field: "destination.bucket"},
 		"a rule that stands": {given: func(s *replication.Survey) {
 			s.Seen.Rules.Rules = []replication.RuleSeen{{ID: "r", Destination: "dest-bucket", Status: replication.RuleDoing}}
 		}, reason: replication.ReasonRuleExists, field: "destination.bucket"},

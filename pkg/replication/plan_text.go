@@ -70,6 +70,7 @@ func callsOf(l Look, j *Job) []string {
 		{LookOutside, "HeadObject " + r.Destination.Bucket + "/" + OutsideKey(r)},
 		{LookUntagged, "HeadObject " + r.Destination.Bucket + "/" + UntaggedKey(r)},
 		{LookDestinationEmpty, "ListObjectsV2 " + r.Destination.Bucket},
+		{LookOwner, "GetObject from the log of the pair " + r.Pair()},
 	} {
 		if l&c.look != 0 {
 			calls = append(calls, c.call)
@@ -97,6 +98,7 @@ func show(seen *Seen, w Seen, l Look) {
 	take(LookOutside, func() { seen.Outside = w.Outside })
 	take(LookUntagged, func() { seen.Untagged = w.Untagged })
 	take(LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
+	take(LookOwner, func() { seen.Owner = w.Owner })
 }
 
 // annotate says what people should know before they send the ticket. j is its job

@@ -51,7 +51,11 @@ const (
 	ReasonRTCNotOffered         Reason = "rtc.not-offered"
 	ReasonOverwrite             Reason = "historical.would-overwrite"
 	ReasonPairOwned             Reason = "pair.owned"
+	ReasonPairDiffers           Reason = "pair.options-differ"
 	ReasonRuleExists            Reason = "pair.rule-exists"
+	// ReasonDuplicate is that of a ticket that asks for what another one has done, or
+	// is about to do.
+	ReasonDuplicate Reason = "pair.duplicate-of"
 )
 
 // On the way.
@@ -64,6 +68,7 @@ const (
 	ReasonDenied          Reason = "function.denied"
 	ReasonQuota           Reason = "cloud.quota"
 	ReasonBucketGone      Reason = "pair.bucket-gone"
+	ReasonPairLeaving     Reason = "pair.being-freed"
 	ReasonWorkerCrash     Reason = "worker.crash"
 	ReasonRoleConflict    Reason = "role.conflict"
 	ReasonPolicyConflict  Reason = "policy.conflict"

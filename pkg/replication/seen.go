@@ -21,6 +21,7 @@ const (
 	LookDestinationEmpty // whether the destination holds any object in the scope
 	LookPolicyUse        // versions of the policy, and what it is attached to
 	LookTarget           // the job that a stop is about
+	LookOwner            // the job that owns the pair
 )
 
 // Has reports whether l asks for all of o.
@@ -40,6 +41,7 @@ type Seen struct {
 	DestinationEmpty    *bool
 	PolicyUse           *PolicyUseSeen
 	Target              *TargetSeen
+	Owner               *OwnerSeen
 }
 
 // Has reports whether everything that l asks for was looked at.
@@ -57,6 +59,7 @@ func (s Seen) Missing(l Look) Look {
 		{LookRole, s.Role != nil}, {LookPolicy, s.Policy != nil}, {LookAttachment, s.Attachment != nil},
 		{LookCanary, s.Canary != nil}, {LookOutside, s.Outside != nil}, {LookUntagged, s.Untagged != nil}, {LookDestinationEmpty, s.DestinationEmpty != nil},
 		{LookPolicyUse, s.PolicyUse != nil}, {LookTarget, s.Target != nil},
+		{LookOwner, s.Owner != nil},
 	} {
 		if p.ok {
 			have |= p.l

@@ -102,7 +102,7 @@ func init() {
 		{Phase: PhaseReceived, Owner: OwnerProvision, Meaning: "the ticket is in order and was taken in; nothing was looked at yet",
 			Decide: decideReceived, To: []Phase{PhasePreflight, PhaseOrdering}},
 		{Phase: PhasePreflight, Owner: OwnerProvision, Meaning: "both buckets, the regions and the existing rules are looked at; then the pair is claimed",
-			Decide: decidePreflight, Settle: settlePreflight, Deadline: ClosingLost, To: []Phase{PhaseRole, PhaseReleasing, PhaseRejected}},
+			Decide: decidePreflight, Settle: settlePreflight, Deadline: ClosingLost, To: []Phase{PhaseRole, PhaseReleasing, PhaseRejected, PhaseCompleted}},
 		{Phase: PhaseRole, Owner: OwnerProvision, Meaning: "the RAM role that OSS assumes is made",
 			Decide: decideRole, Settle: settleRole, To: []Phase{PhasePolicy, PhaseReleasing}},
 		{Phase: PhasePolicy, Owner: OwnerProvision, Meaning: "the least-privilege policy of the role is made",
@@ -134,6 +134,6 @@ func init() {
 			Decide: decideOrdering, Settle: settleOrdering, To: []Phase{PhaseAwaiting, PhaseRejected}},
 		{Phase: PhaseAwaiting, Owner: OwnerProvision, Meaning: "of a stop ticket: the end of its target is waited for",
 			Decide: decideAwaiting, To: []Phase{PhaseCompleted}},
-		{Phase: PhaseCompleted, Meaning: "of a stop ticket: its target has ended"},
+		{Phase: PhaseCompleted, Meaning: "what the ticket asked for is done: the target of a stop has ended, or another ticket watches the same pair"},
 	}
 }

@@ -66,7 +66,7 @@ func TestAnyWalkThroughTheTableEndsWell(t *testing.T) {
 		return // too few to come by every end
 	}
 	for _, want := range []string{"watching job.verified", "watching job.verified-by-watermark", "rejected pair.rule-exists", "failed rule.differs", "failed rule.vanished",
-		"failed pair.rule-exists", "failed worker.crash", "failed cloud.refused"} {
+		"failed pair.rule-exists", "failed worker.crash", "completed pair.duplicate-of", "rejected pair.duplicate-of", "rejected pair.options-differ", "failed cloud.refused"} {
 		require.NotZero(t, ends[want], "no walk ended %s: the cloud of this test is too kind", want)
 	}
 }
@@ -335,6 +335,10 @@ func (w *walk) checkEnd(j *job) {
 		w.must(w.c.open(), "a watched pair has no rule")
 		w.must(j.Evidence != nil && j.Rule.ID == w.c.rule.shown.ID && w.c.rule.ours, "the watched rule is the proven one")
 		w.must(len(replication.RuleFor(w.c.r).Differences(w.c.rule.shown)) == 0, "the watched rule is the one that was asked for")
+		return
+	}
+	if j.Phase == replication.PhaseCompleted {
+		w.must(!owned && !j.Made.PairAsked && j.Made.Role.IsZero() && j.Rule == nil, "a duplicate that made something")
 		return
 	}
 	w.must(j.Phase == replication.PhaseFailed || j.Phase == replication.PhaseRejected, "the end is %s", j.Phase)

@@ -23,7 +23,8 @@ type cloud struct {
 	hidesRole, namesRule, storesOther, idle, slowStart bool
 	bad float64 // how likely a call goes wrong
 
-	owner            string // of the pair
+	owner            string                // of the pair
+	other            replication.OwnerSeen // the owner, when it is another job
 	role, policy     bool
 	attached, broken time.Time // zero: not; broken is until when a person keeps the grants broken
 	rule             *ruleOfCloud
@@ -91,7 +92,33 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 		}
 	})
 	c.list()
+	if c.odds(0.06) {
+		c.ownedByAnother()
+	}
 	return c
+}
+
+// ownedByAnother has another ticket own the pair, with the same options or others. It
+// may be taken down.
+func (c *cloud) ownedByAnother() {
+	r := c.r
+	r.ID = "CHG-1"
+	if c.odds(0.3) {
+		r.ReplicateDeletes = !r.ReplicateDeletes
+	}
+	c.owner = r.ID
+	c.other = replication.OwnerSeen{Job: r.ID, Request: &r, Phase: []replication.Phase{replication.PhaseWatching, replication.PhaseRule}[c.rng.IntN(2)]}
+	if c.other.Phase == replication.PhaseWatching {
+		c.other.Rule = c.newRule(replication.RuleSeen{SyncRole: "theirs"}, false)
+		c.rule.doing = c.now
+	}
+	if c.odds(0.5) {
+		c.other.Leaving = true
+		c.meddleAt(1, func(c *cloud) {
+			c.closeRule()
+			c.owner = ""
+		})
+	}
 }
 
 func (c *cloud) odds(p float64) bool { return c.rng.Float64() < p }
@@ -242,6 +269,13 @@ func (c *cloud) seen(j *job) world {
 				w.Progress.Watermark = c.watermark()
 			}
 		}
+	}
+	switch c.owner {
+	case "":
+	case c.r.ID:
+		w.Owner = &replication.OwnerSeen{Job: c.r.ID}
+	default:
+		w.Owner = &c.other
 	}
 	missing := func(is bool) replication.Existence {
 		if is {

@@ -91,7 +91,7 @@ func TestOfTwoTicketsForOnePairOneIsRefused(t *testing.T) {
 	}
 	require.Equal(t, replication.PhaseWatching, a.Phase, a.Message)
 	require.Equal(t, replication.PhaseRejected, b.Phase)
-	require.Contains(t, []replication.Reason{replication.ReasonPairOwned, replication.ReasonRuleExists}, b.Reason)
+	require.Contains(t, []replication.Reason{replication.ReasonDuplicate, replication.ReasonPairDiffers}, b.Reason)
 	d.requireOneOfEverything(map[string][2]string{"TWO": {"src-two", "dst-two"}})
 }
 

@@ -80,9 +80,33 @@ func TestTwoTicketsForOnePair(t *testing.T) {
 			won, lost = lost, won
 		}
 		require.Equal(t, replication.PhaseWatching, won.Phase)
-		require.Equal(t, replication.ReasonPairOwned, lost.Reason)
+		require.Equal(t, replication.ReasonPairDiffers, lost.Reason)
 		require.Contains(t, lost.Message, won.ID)
+		require.Contains(t, lost.Message, "historical.replicate: ")
 		require.Equal(t, won.ID, d.owner("src", "dst"))
+		d.onceMade(1)
+	})
+	bubble(t, "one long after the other: done if it asks for the same, refused with what differs if not", func(t *testing.T) {
+		d := newDesk(t, setup{})
+		d.pair("src", "dst", false)
+		d.put("src", "image/1", "one")
+		d.submit(d.ticket("CHG-1", "src", "dst", ""))
+		d.watched("CHG-1", time.Hour)
+		p := d.plan(d.ticket("CHG-2", "src", "dst", ""))
+		require.Equal(t, replication.ReasonDuplicate, p.Reasons[0].Code)
+		d.submit(d.ticket("CHG-2", "src", "dst", ""))
+		same := d.await("CHG-2", time.Hour)
+		require.Equal(t, replication.PhaseCompleted, same.Phase, state(same))
+		require.Equal(t, []replication.Reason{replication.ReasonAccepted, replication.ReasonDuplicate}, d.reasons("CHG-2"))
+		d.submit(d.ticket("CHG-3", "src", "dst", `"historical":{"replicate":true},"objects":{"prefixes":["image/"]},"replicateDeletes":true,"limits":{"maxLag":"5m"}`))
+		other := d.await("CHG-3", time.Hour)
+		require.Equal(t, replication.PhaseRejected, other.Phase, state(other))
+		require.Equal(t, `ticket CHG-1 replicates src to dst otherwise: limits.maxLag: "1h0m0s" -> "5m0s"; replicateDeletes: false -> true`, other.Message)
+		require.Equal(t, "CHG-1", d.owner("src", "dst"))
+		d.stopped("CHG-9", "CHG-1", "src", "dst")
+		d.submit(d.ticket("CHG-2", "src", "dst", ""))
+		time.Sleep(10 * time.Minute)
+		require.Empty(t, d.owner("src", "dst"), "a ticket that has ended is only answered again")
 		d.onceMade(1)
 	})
 	bubble(t, "ten of them, in several instances", func(t *testing.T) {
@@ -96,7 +120,7 @@ func TestTwoTicketsForOnePair(t *testing.T) {
 			switch j := d.await(fmt.Sprintf("CHG-%d", i), time.Hour); j.Reason {
 			case replication.ReasonVerified:
 				watching++
-			case replication.ReasonPairOwned, replication.ReasonRuleExists: // which it is depends on who looked when
+			case replication.ReasonDuplicate:
 				owned++
 			}
 		}
@@ -301,7 +325,7 @@ func TestHundredsOfKillsAtRandomMoments(t *testing.T) {
 func (d *desk) ended(id string, also ...replication.Reason) {
 	d.t.Helper()
 	j := d.job(id)
-	deserved := []replication.Reason{replication.ReasonVerified, replication.ReasonVerifiedNoCanary, replication.ReasonPairOwned, replication.ReasonRuleExists}
+	deserved := []replication.Reason{replication.ReasonVerified, replication.ReasonVerifiedNoCanary, replication.ReasonDuplicate, replication.ReasonPairDiffers, replication.ReasonRuleExists}
 	if slices.Contains(append(deserved, also...), j.Reason) {
 		return
 	}
