@@ -47,8 +47,10 @@ type Engine struct {
 	Grants  Grants
 	Pairs   Pairs
 	Bus     Bus
-	Desk    replication.Desk
-	Pace    float64 // divides the pauses between looks; 0 means 1
+	// Previews are asked by Survey alone.
+	Previews Previews
+	Desk     replication.Desk
+	Pace     float64 // divides the pauses between looks; 0 means 1
 	// Count returns a context under which cloud calls are counted, and the count. nil counts nothing.
 	Count func(context.Context) (context.Context, func() int)
 	Log   *slog.Logger

@@ -62,7 +62,7 @@ func newBench(t testing.TB) *bench {
 func (b *bench) engine(o replication.Owner, worker string) *engine.Engine {
 	return &engine.Engine{
 		Owner: o, Worker: worker, Journal: b.journal, Marks: engine.Marks{Marks: journal.NewMarks(b.store), Shards: 4},
-		Rules: b.cloud, Objects: b.cloud, Grants: b.cloud, Pairs: b.cloud, Bus: b.cloud,
+		Rules: b.cloud, Objects: b.cloud, Grants: b.cloud, Pairs: b.cloud, Bus: b.cloud, Previews: b.cloud,
 		Desk: replication.Desk{Account: "1000000000000001"},
 		Log:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
@@ -310,6 +310,28 @@ func TestASurveyOnlyReads(t *testing.T) {
 		require.Zero(t, replication.SurveyLooks(r, replication.Desk{Account: "1000000000000001"}, s.Seen, time.Now()))
 		require.Nil(t, s.Taken)
 		require.Empty(t, s.Seen.Owner.Job)
+		require.Equal(t, "of src-bucket", s.More.SourceLifecycle.Rules[0].ID)
+		require.Equal(t, "of dest-bucket", s.More.DestinationLifecycle.Rules[0].ID)
+		require.Nil(t, s.More.SameNames, "the destination is empty")
+	})
+	bubble(t, "and sees what would be overwritten", func(t *testing.T) {
+		b := newBench(t)
+		b.cloud.objects["dest-bucket"]["image/1"] = fakeObject{}
+		s := survey(t, b)
+		require.Equal(t, 1, s.More.SameNames.Same)
+		require.Nil(t, s.More.SourceLifecycle, "the ticket is refused for that")
+	})
+	bubble(t, "and is of use without the rights that no job needs", func(t *testing.T) {
+		b := newBench(t)
+		b.cloud.buckets["src-bucket"], b.cloud.buckets["dest-bucket"] = versioned(b.cloud.buckets["src-bucket"]), versioned(b.cloud.buckets["dest-bucket"])
+		b.cloud.objects["dest-bucket"]["image/1"] = fakeObject{}
+		for _, call := range []string{"Lifecycle src-bucket", "Lifecycle dest-bucket", "SameNames"} {
+			b.cloud.fail[call] = []error{&fault.Error{Kind: fault.Denied, Op: "GetIt", Resource: "it", Code: "AccessDenied"}}
+		}
+		s := survey(t, b)
+		for _, why := range []string{s.More.SourceLifecycle.Unread, s.More.DestinationLifecycle.Unread, s.More.SameNames.Unread} {
+			require.Equal(t, "GetIt it answered AccessDenied; the right to that call is missing", why)
+		}
 	})
 	bubble(t, "and sees who owns the pair", func(t *testing.T) {
 		b := newBench(t)
@@ -329,12 +351,17 @@ func TestASurveyOnlyReads(t *testing.T) {
 		require.Equal(t, replication.PhaseReceived, survey(t, b).Taken.Phase)
 	})
 	bubble(t, "and names the read that failed", func(t *testing.T) {
-		for _, call := range []string{"Bucket", "Owner"} {
+		for _, call := range []string{"Bucket", "Owner", "Lifecycle src-bucket"} {
 			b := newBench(t)
-			b.cloud.fail[call] = []error{&fault.Error{Kind: fault.Denied, Op: "GetIt", Code: "AccessDenied"}}
+			b.cloud.fail[call] = []error{&fault.Error{Kind: fault.Throttled, Op: "GetIt", Code: "SlowDown"}}
 			_, trouble := b.engines[replication.OwnerProvision].Survey(context.Background(), r)
-			require.Equal(t, replication.TroubleDenied, trouble.Kind, call)
+			require.Equal(t, replication.TroubleThrottled, trouble.Kind, call)
 			require.Equal(t, "GetIt", trouble.Op)
 		}
 	})
+}
+
+func versioned(b replication.BucketSeen) replication.BucketSeen {
+	b.Versioning = "Enabled"
+	return b
 }

@@ -239,6 +239,22 @@ func (f *fakeCloud) Empty(ctx context.Context, e replication.End, _ []string) (e
 	return empty, err
 }
 
+func (f *fakeCloud) Lifecycle(ctx context.Context, e replication.End) (s replication.LifecycleSeen, err error) {
+	err = f.do(ctx, "Lifecycle "+e.Bucket, func() error {
+		s.Rules = []replication.LifecycleRule{{ID: "of " + e.Bucket, Enabled: true, Expires: "1 day after their last change"}}
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) SameNames(ctx context.Context, source, destination replication.End, _ []string) (s replication.SameNamesSeen, err error) {
+	err = f.do(ctx, "SameNames", func() error {
+		s = replication.SameNamesSeen{Looked: len(f.objects[source.Bucket]), Complete: true, Same: len(f.objects[destination.Bucket])}
+		return nil
+	})
+	return s, err
+}
+
 func existence(ok bool) replication.Existence {
 	if ok {
 		return replication.Exists

@@ -28,7 +28,11 @@ func (e *Engine) Survey(ctx context.Context, r replication.Request) (replication
 	for range 8 { // there are fewer sets of looks than that
 		l := replication.SurveyLooks(r, e.Desk, s.seen, time.Now())
 		if l == 0 {
-			return replication.Survey{Seen: s.seen}, nil
+			more, err := e.more(ctx, r, replication.SurveyMore(r, e.Desk, s.seen, time.Now()))
+			if err != nil {
+				return failed(err)
+			}
+			return replication.Survey{Seen: s.seen, More: more}, nil
 		}
 		if t := s.look(ctx, l); t != nil {
 			return replication.Survey{}, t

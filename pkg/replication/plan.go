@@ -8,6 +8,7 @@ import (
 // A Survey is what was read for a plan. Nothing is written for it.
 type Survey struct {
 	Seen  Seen // what preflight looks at, whether the destination holds objects, and who owns the pair
+	More  More // what only plans look at
 	Taken *Job // the job that has the ticket's id; nil when there is none
 }
 
@@ -28,7 +29,10 @@ type PlanResult struct {
 	Final  []PlanNote `json:"cannotBeUndone"`
 	Times  []PlanNote `json:"times"`
 	Costs  []PlanNote `json:"costs"`
-	Ending Phase      `json:"ending,omitempty"` // where the job would come to rest
+	// SameNames is what the historical copy would overwrite; nil when it overwrites
+	// nothing, or was not looked at.
+	SameNames *SameNamesSeen `json:"sameNames,omitempty"`
+	Ending    Phase          `json:"ending,omitempty"` // where the job would come to rest
 }
 
 // The kinds of step.
@@ -107,10 +111,13 @@ func Plan(r Request, d Desk, s Survey, now time.Time) PlanResult {
 	res.Ending = w.job.Phase
 	if w.job.Phase != PhaseWatching {
 		res.Reasons.add(w.job.Reason, planFields[w.job.Reason], w.job.Message)
+		if w.job.Reason == ReasonOverwrite {
+			res.sameNames(r, w.job.Versioned, s.Seen, s.More.SameNames)
+		}
 		return res
 	}
 	res.Accepted = true
-	res.annotate(w.job, s.Seen)
+	res.annotate(w.job, s)
 	return res
 }
 

@@ -207,18 +207,18 @@ func TestAPlanNamesTheRisks(t *testing.T) {
 		given []change
 		want  []string
 	}{
-		"of the plainest ticket":                       {nil, []string{"existing-objects-stay", "no-promise", "silent-standstill"}},
-		"of versions":                                  {[]change{versioned}, []string{"delete-hides-copy", "existing-objects-stay", "no-promise", "silent-standstill"}},
-		"of deletes without versions":                  {[]change{deletes}, []string{"delete-is-final", "existing-objects-stay", "no-promise", "silent-standstill"}},
-		"of deletes with versions":                     {[]change{deletes, versioned}, []string{"delete-hides-copy", "version-delete-is-final", "existing-objects-stay", "no-promise", "silent-standstill"}},
-		"of a historical copy":                         {[]change{history}, []string{"no-promise", "silent-standstill"}},
-		"of a historical copy over objects":            {[]change{history, full}, []string{"historical-overwrites", "no-promise", "silent-standstill"}},
-		"of a historical copy over objects, versioned": {[]change{history, full, versioned}, []string{"delete-hides-copy", "same-name-objects", "no-promise", "silent-standstill"}},
-		"of objects at the destination":                {[]change{full}, []string{"same-name-objects", "existing-objects-stay", "no-promise", "silent-standstill"}},
-		"of a tag filter":                              {[]change{tags}, []string{"tags-later", "existing-objects-stay", "no-promise", "silent-standstill"}},
-		"of a tag filter with versions":                {[]change{tags, versioned}, []string{"tags-later", "delete-may-hide-copy", "existing-objects-stay", "no-promise", "silent-standstill"}},
-		"of a declined canary":                         {[]change{func(r *replication.Request, _ *replication.Survey) { r.Verify.Canary = false }}, []string{"existing-objects-stay", "watermark-idle", "no-promise", "silent-standstill"}},
-		"of time control":                              {[]change{func(r *replication.Request, _ *replication.Survey) { r.RTC = true }}, []string{"existing-objects-stay", "silent-standstill"}},
+		"of the plainest ticket":                       {nil, []string{"existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of versions":                                  {[]change{versioned}, []string{"delete-hides-copy", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of deletes without versions":                  {[]change{deletes}, []string{"delete-is-final", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of deletes with versions":                     {[]change{deletes, versioned}, []string{"delete-hides-copy", "version-delete-is-final", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of a historical copy":                         {[]change{history}, []string{"no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of a historical copy over objects":            {[]change{history, full}, []string{"historical-overwrites", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of a historical copy over objects, versioned": {[]change{history, full, versioned}, []string{"delete-hides-copy", "same-name-objects", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of objects at the destination":                {[]change{full}, []string{"same-name-objects", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of a tag filter":                              {[]change{tags}, []string{"tags-later", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of a tag filter with versions":                {[]change{tags, versioned}, []string{"tags-later", "delete-may-hide-copy", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of a declined canary":                         {[]change{func(r *replication.Request, _ *replication.Survey) { r.Verify.Canary = false }}, []string{"existing-objects-stay", "watermark-idle", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of time control":                              {[]change{func(r *replication.Request, _ *replication.Survey) { r.RTC = true }}, []string{"existing-objects-stay", "silent-standstill", "class-and-access-stay"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := request()

@@ -103,14 +103,15 @@ func show(seen *Seen, w Seen, l Look) {
 
 // annotate says what people should know before they send the ticket. j is its job
 // at the end of the walk.
-func (p *PlanResult) annotate(j *Job, s Seen) {
+func (p *PlanResult) annotate(j *Job, s Survey) {
 	p.risks(j, s)
+	p.lifecycles(j.Request, j.Versioned, s.More)
 	p.final(j)
 	p.times(j)
 	p.costs(j)
 }
 
-func (p *PlanResult) risks(j *Job, s Seen) {
+func (p *PlanResult) risks(j *Job, s Survey) {
 	r := j.Request
 	add := func(is bool, code, format string, args ...any) {
 		if is {
@@ -118,16 +119,13 @@ func (p *PlanResult) risks(j *Job, s Seen) {
 		}
 	}
 	dst, history := r.Destination.Bucket, *r.Historical.Replicate
-	same := s.DestinationEmpty != nil && !*s.DestinationEmpty
 	tagged := r.Objects.Tags != nil
 	add(tagged, "tags-later", "the tags count that an object is written with: whether one that is tagged later is copied is nowhere said [fact 45]")
 	add(tagged && j.Versioned, "delete-may-hide-copy", "a plain delete at the source makes a delete marker, which has no tags and should stay there; if it is replicated all the same it hides the object in %s [fact 47]", dst)
 	add(j.Versioned && !tagged, "delete-hides-copy", "a plain delete at the source also hides the object in %s: the delete marker is replicated, whatever replicateDeletes says [fact 13]", dst)
 	add(r.ReplicateDeletes && !j.Versioned, "delete-is-final", "what is deleted at the source, also by a lifecycle rule, is deleted in %s and cannot be recovered: it keeps no versions [fact 13]", dst)
 	add(r.ReplicateDeletes && j.Versioned, "version-delete-is-final", "deleting a version at the source, also by a lifecycle rule, deletes it in %s beyond recovery [fact 13]", dst)
-	add(same && history && !j.Versioned, "historical-overwrites", "%s holds objects in the scope; those of the same name are overwritten by the historical copy and lost, as the ticket accepts [fact 5]", dst)
-	add(same && (!history || j.Versioned), "same-name-objects", "%s holds objects in the scope; one of the same name is overwritten when the source's is copied%s [fact 5]", dst,
-		map[bool]string{true: ", its old content stays as a version"}[j.Versioned])
+	p.sameNames(r, j.Versioned, s.Seen, s.More.SameNames)
 	add(!history, "existing-objects-stay", "objects that exist before the rule takes effect are not copied [fact 5]")
 	add(!r.Verify.Canary, "watermark-idle", "without the canary the only evidence is that the watermark moves: while nobody writes to %s the ticket can be blocked as %s", r.Source.Bucket, ReasonWatermarkStands)
 	add(!r.RTC, "no-promise", "OSS promises no time of arrival: minutes to hours are usual, also beyond limits.maxLag (%s) [fact 18]", r.MaxLag())

@@ -86,7 +86,7 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 func (d *Desk) Engine(o replication.Owner) *engine.Engine {
 	return &engine.Engine{
 		Owner: o, Worker: string(o) + "/" + d.Config.Instance, Journal: d.Journal, Marks: d.Marks,
-		Rules: d.OSS, Objects: d.OSS, Grants: d.Grants, Pairs: d.Pairs, Bus: d.Bus,
+		Rules: d.OSS, Objects: d.OSS, Grants: d.Grants, Pairs: d.Pairs, Bus: d.Bus, Previews: d.OSS,
 		Desk: Rules(d.Config), Pace: d.Config.Pace, Log: d.Log,
 		Count: func(ctx context.Context) (context.Context, func() int) {
 			ctx, n := meter.With(ctx)
