@@ -37,7 +37,7 @@ type lifecycleTimeXML struct {
 }
 
 // Lifecycle reads the lifecycle rules of a bucket. A bucket without any answers 404
-// NoSuchLifecycle. [fact 910]
+// NoSuchLifecycle. [fact 52]
 func (c *Client) Lifecycle(ctx context.Context, e replication.End) (replication.LifecycleSeen, error) {
 	const op = "GetBucketLifecycle"
 	var x lifecycleXML

@@ -7,7 +7,7 @@ import (
 )
 
 // A LifecycleSeen is what becomes of the objects of a bucket by themselves, as
-// GetBucketLifecycle shows it. Only plans look at it: no job decides by it. [fact 910]
+// GetBucketLifecycle shows it. Only plans look at it: no job decides by it. [fact 52]
 type LifecycleSeen struct {
 	Rules  []LifecycleRule // no configuration is an empty one
 	Unread string          // why it could not be read; "" means that it was
@@ -92,7 +92,7 @@ const mostRules = 50
 
 // lifecycles says what the lifecycle rules of both buckets mean for the copy.
 func (p *PlanResult) lifecycles(r Request, versioned bool, m More) {
-	p.note(&p.Risks, "class-and-access-stay", "changes of the storage class, by a lifecycle rule or by copying an object onto itself, and of the time of the last access are not replicated [fact 910]")
+	p.note(&p.Risks, "class-and-access-stay", "changes of the storage class, by a lifecycle rule or by copying an object onto itself, and of the time of the last access are not replicated [fact 52]")
 	for _, b := range []struct {
 		bucket, unknown string
 		seen            *LifecycleSeen
@@ -123,7 +123,7 @@ func (p *PlanResult) lifecycles(r Request, versioned bool, m More) {
 }
 
 // sourceLifecycle says which deletions by a rule of the source reach the copy. What a
-// rule deletes is replicated like what a person deletes. [fact 13] [fact 910]
+// rule deletes is replicated like what a person deletes. [fact 13] [fact 52]
 func (p *PlanResult) sourceLifecycle(r Request, versioned bool, l LifecycleRule) {
 	name, dst := l.name(r.Source.Bucket), r.Destination.Bucket
 	add := func(is bool, code, format string, args ...any) {
@@ -141,9 +141,9 @@ func (p *PlanResult) sourceLifecycle(r Request, versioned bool, l LifecycleRule)
 	add(old && !deletes, "lifecycle-keeps-versions", "deletes older versions %s: those in %s stay [fact 13]", l.Noncurrent, dst)
 	add(l.ExpiresMarkers && versioned && deletes, "lifecycle-deletes-markers", "takes away delete markers that hide nothing any more: those in %s go too [fact 13]", dst)
 	add(l.ExpiresMarkers && versioned && !deletes, "lifecycle-keeps-markers", "takes away delete markers that hide nothing any more: those in %s stay, and go on hiding the versions there [fact 13]", dst)
-	add(l.Aborts != "" && !deletes, "lifecycle-keeps-parts", "gives up uploads that are not completed %s: parts of them that were copied stay in %s, unseen and paid for, until a lifecycle rule of its own gives them up [fact 911]", l.Aborts, dst)
-	add(len(l.Classes) > 0, "lifecycle-class-stays", "changes the storage class %s: the copies keep theirs [fact 910]", strings.Join(l.Classes, ", "))
-	add(l.ByAccess, "lifecycle-by-access", "goes by the last access: who reads a copy does not access the object, and the other way round [fact 910]")
+	add(l.Aborts != "" && !deletes, "lifecycle-keeps-parts", "gives up uploads that are not completed %s: parts of them that were copied stay in %s, unseen and paid for, until a lifecycle rule of its own gives them up [fact 53]", l.Aborts, dst)
+	add(len(l.Classes) > 0, "lifecycle-class-stays", "changes the storage class %s: the copies keep theirs [fact 52]", strings.Join(l.Classes, ", "))
+	add(l.ByAccess, "lifecycle-by-access", "goes by the last access: who reads a copy does not access the object, and the other way round [fact 52]")
 }
 
 // destinationLifecycle says which copies a rule of the destination takes away. A copy
@@ -158,7 +158,7 @@ func (p *PlanResult) destinationLifecycle(r Request, versioned bool, l Lifecycle
 	add(l.Expires != "" && !versioned, "destination-lifecycle-deletes", "deletes copies %s, beyond recovery there, and nothing copies them again while they are unchanged in %s; a copy is as old as its original [fact 35]", l.Expires, src)
 	add(l.Expires != "" && versioned, "destination-lifecycle-hides", "deletes copies %s: a delete marker hides them, they stay behind it as versions; a copy is as old as its original [fact 35]", l.Expires)
 	add(l.Noncurrent != "" && versioned, "destination-lifecycle-deletes-versions", "deletes older versions %s: what is overwritten or deleted in %s cannot be recovered from the copy after that", l.Noncurrent, src)
-	add(l.ByAccess, "destination-lifecycle-by-access", "goes by the last access: who reads an object in %s does not access its copy [fact 910]", src)
+	add(l.ByAccess, "destination-lifecycle-by-access", "goes by the last access: who reads an object in %s does not access its copy [fact 52]", src)
 }
 
 // note adds a note to a list of the plan.

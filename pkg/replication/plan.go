@@ -24,11 +24,11 @@ type PlanResult struct {
 	Reasons     Problems `json:"reasons"` // why the ticket would be refused
 	// Steps are the looks, calls and waits in their order. Of a ticket that would be
 	// refused they are those before the refusal.
-	Steps  []PlanStep `json:"steps"`
-	Risks  []PlanNote `json:"risks"`
-	Final  []PlanNote `json:"cannotBeUndone"`
-	Times  []PlanNote `json:"times"`
-	Costs  []PlanNote `json:"costs"`
+	Steps []PlanStep `json:"steps"`
+	Risks []PlanNote `json:"risks"`
+	Final []PlanNote `json:"cannotBeUndone"`
+	Times []PlanNote `json:"times"`
+	Costs []PlanNote `json:"costs"`
 	// SameNames is what the historical copy would overwrite; nil when it overwrites
 	// nothing, or was not looked at.
 	SameNames *SameNamesSeen `json:"sameNames,omitempty"`
