@@ -43,7 +43,9 @@ func TestTheCommandSaysHowItIsUsed(t *testing.T) {
 }
 
 func TestTheCommandTellsWrongUseFromFailure(t *testing.T) {
-	local := []string{"REPLIDESK_ACCOUNT", "1234567890123456", "REPLIDESK_REGION", "cn-hangzhou", "REPLIDESK_STATE_BUCKET", "state-bucket",
+	permit, err := filepath.Abs(filepath.Join("testdata", "desk.json"))
+	require.NoError(t, err)
+	local := []string{"REPLIDESK_ACCOUNT", "1234567890123456", "REPLIDESK_REGION", "cn-hangzhou", "REPLIDESK_STATE_BUCKET", "state-bucket", "REPLIDESK_DESK", permit,
 		"REPLIDESK_ENDPOINT", "http://127.0.0.1:1", "LOCAL_ACCOUNT_A_ACCESS_KEY_ID", "id", "LOCAL_ACCOUNT_A_ACCESS_KEY_SECRET", "secret"}
 	for name, c := range map[string]struct {
 		args []string

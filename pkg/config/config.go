@@ -80,7 +80,7 @@ func Settings() []Setting {
 			set: number(1, 100, func(c *Config) *int { return &c.MaxPrefixes })},
 		{Name: "REPLIDESK_SHARDS", Default: "1", Meaning: "shards of the watch; must not change once there are tickets",
 			set: number(1, 64, func(c *Config) *int { return &c.Shards })},
-		{Name: "REPLIDESK_DESK", Optional: true, Meaning: "the desk file, absolute or beside the binary: other accounts",
+		{Name: "REPLIDESK_DESK", Optional: true, Meaning: "the desk file, absolute or beside the binary: other accounts, and what is allowed",
 			set: func(c *Config, v string) (err error) {
 				c.Desk, err = readDesk(v)
 				return err

@@ -15,7 +15,33 @@ import (
 type Desk struct {
 	// Accounts are the other accounts that the desk may have to do with. Its own is
 	// not among them.
-	Accounts []Account `json:"accounts"`
+	Accounts []Account `json:"accounts,omitempty"`
+	// Pairs is the allow-list. What no entry matches is refused, so without entries
+	// nothing is replicated.
+	Pairs []Pair `json:"pairs,omitempty"`
+	// Residency says where the data of some sources has to stay.
+	Residency []Residency `json:"residency,omitempty"`
+}
+
+// A Pair is an entry of the allow-list: patterns in which "*" stands for any characters.
+type Pair struct {
+	Source      End `json:"source"`
+	Destination End `json:"destination"`
+}
+
+// An End is the pattern of one end of a pair.
+type End struct {
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	Bucket  string `json:"bucket"`
+}
+
+// Residency says for the sources that match Account and Bucket in which regions
+// their data may be. All are patterns.
+type Residency struct {
+	Account string   `json:"account"`
+	Bucket  string   `json:"bucket"`
+	Regions []string `json:"regions"`
 }
 
 // An Account is an account that the functions do not work in.
@@ -54,8 +80,55 @@ func describe(err error) error {
 
 var roleForm = regexp.MustCompile(`^acs:ram::([0-9]{5,20}):role/[A-Za-z0-9.-]{1,64}$`)
 
+// A finding adds a problem to those that were found.
+type finding func(format string, args ...any)
+
 func (d Desk) check() (errs []error) {
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	d.checkAccounts(add)
+	for i, p := range d.Pairs {
+		p.Source.check(add, fmt.Sprintf("pairs[%d].source", i))
+		p.Destination.check(add, fmt.Sprintf("pairs[%d].destination", i))
+	}
+	for i, r := range d.Residency {
+		at := fmt.Sprintf("residency[%d]", i)
+		accountPattern.check(add, at+".account", r.Account)
+		bucketPattern.check(add, at+".bucket", r.Bucket)
+		if len(r.Regions) == 0 {
+			add("%s.regions: there is no region, so nothing could be replicated; take it off the allow-list instead", at)
+		}
+		for k, region := range r.Regions {
+			regionPattern.check(add, fmt.Sprintf("%s.regions[%d]", at, k), region)
+		}
+	}
+	return errs
+}
+
+// A pattern says what may stand in a pattern for one sort of names.
+type pattern struct {
+	form *regexp.Regexp
+	what string
+}
+
+var (
+	accountPattern = pattern{regexp.MustCompile(`^[0-9*]{1,20}$`), "the UID of an account"}
+	regionPattern  = pattern{regexp.MustCompile(`^[a-z0-9*-]{1,64}$`), "a region"}
+	bucketPattern  = pattern{regexp.MustCompile(`^[a-z0-9*-]{1,63}$`), "a bucket"}
+)
+
+func (p pattern) check(add finding, at, v string) {
+	if !p.form.MatchString(v) {
+		add("%s: %q does not match %s; \"*\" alone matches any", at, v, p.what)
+	}
+}
+
+func (e End) check(add finding, at string) {
+	accountPattern.check(add, at+".account", e.Account)
+	regionPattern.check(add, at+".region", e.Region)
+	bucketPattern.check(add, at+".bucket", e.Bucket)
+}
+
+func (d Desk) checkAccounts(add finding) {
 	seen := map[string]bool{}
 	for i, a := range d.Accounts {
 		at := fmt.Sprintf("accounts[%d]", i)
@@ -71,7 +144,6 @@ func (d Desk) check() (errs []error) {
 			add("%s.role: %q is not the ARN of a role of account %s, such as acs:ram::%s:role/replidesk-destination", at, a.Role, a.UID, a.UID)
 		}
 	}
-	return errs
 }
 
 // own finds the account of the deployment among the other ones.

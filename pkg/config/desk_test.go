@@ -35,6 +35,11 @@ func TestADeskFileIsReadStrictly(t *testing.T) {
 		`{"accounts":[{"uid":"10001","role":"replidesk"}]}`:               {`accounts[0].role: "replidesk" is not the ARN of a role of account 10001`},
 		`{"accounts":[{"uid":"10001","role":"acs:ram::10002:role/r"}]}`:   {"is not the ARN of a role of account 10001"},
 		`{"accounts":[{"uid":"10001","role":"acs:ram::10001:role/a b"}]}`: {"is not the ARN of a role of account 10001"},
+		`{"pairs":[{"source":{"account":"*","region":"cn hangzhou"},"destination":{"account":"me","region":"*","bucket":"a_b"}}]}`: {
+			`pairs[0].source.region: "cn hangzhou" does not match a region`, `pairs[0].source.bucket: "" does not match a bucket; "*" alone matches any`,
+			`pairs[0].destination.account: "me" does not match the UID of an account`, `pairs[0].destination.bucket: "a_b"`},
+		`{"residency":[{"account":"*","bucket":"*","regions":[]},{"account":"*","bucket":"*","regions":["cn-*","?"]}]}`: {
+			"residency[0].regions: there is no region", `residency[1].regions[1]: "?" does not match a region`},
 	} {
 		_, err := config.ParseDesk([]byte(body))
 		require.Error(t, err, body)
@@ -76,4 +81,6 @@ func TestTheExampleOfADeskFileIsInOrder(t *testing.T) {
 	d, err := config.ParseDesk(b)
 	require.NoError(t, err)
 	require.NotEmpty(t, d.Accounts)
+	require.NotEmpty(t, d.Pairs)
+	require.NotEmpty(t, d.Residency)
 }

@@ -25,6 +25,10 @@ const ticket = `{"specVersion":"1","id":"CHG-1","action":"replicate",
  "destination":{"account":"1000000000000001","region":"cn-shanghai","bucket":"dest-bucket"},
  "objects":{"prefixes":["image/"]},"historical":{"replicate":true}}`
 
+// testDesk allows every pair.
+var testDesk = replication.Desk{Account: "1000000000000001", Pairs: []replication.PairPattern{{
+	Source: replication.EndPattern{Account: "*", Region: "*", Bucket: "*"}, Destination: replication.EndPattern{Account: "*", Region: "*", Bucket: "*"}}}}
+
 // A bench is the two functions over a fake cloud and a journal in memory.
 type bench struct {
 	t       testing.TB
@@ -63,7 +67,7 @@ func (b *bench) engine(o replication.Owner, worker string) *engine.Engine {
 	return &engine.Engine{
 		Owner: o, Worker: worker, Journal: b.journal, Marks: engine.Marks{Marks: journal.NewMarks(b.store), Shards: 4},
 		Rules: b.cloud, Objects: b.cloud, Grants: b.cloud, Pairs: b.cloud, Bus: b.cloud, Previews: b.cloud,
-		Desk: replication.Desk{Account: "1000000000000001"},
+		Desk: testDesk,
 		Log:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
@@ -307,7 +311,7 @@ func TestASurveyOnlyReads(t *testing.T) {
 	}
 	bubble(t, "and sees a free pair", func(t *testing.T) {
 		s := survey(t, newBench(t))
-		require.Zero(t, replication.SurveyLooks(r, replication.Desk{Account: "1000000000000001"}, s.Seen, time.Now()))
+		require.Zero(t, replication.SurveyLooks(r, testDesk, s.Seen, time.Now()))
 		require.Nil(t, s.Taken)
 		require.Empty(t, s.Seen.Owner.Job)
 		require.Equal(t, "of src-bucket", s.More.SourceLifecycle.Rules[0].ID)

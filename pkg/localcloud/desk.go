@@ -8,10 +8,16 @@ import (
 	"github.com/replidesk/replidesk/pkg/config"
 )
 
-// deskFile says what the desk of this cloud may do: its account ids are new each
-// time. In account B the owner does what has to be done there.
+// deskFile says what the desk of this cloud may do: every pair of buckets of its two
+// accounts, whose ids are new each time. In account B the owner does what has to be
+// done there.
 func (c *Cloud) deskFile() config.Desk {
-	return config.Desk{Accounts: []config.Account{{UID: c.B.UID}}}
+	d := config.Desk{Accounts: []config.Account{{UID: c.B.UID}}}
+	end := func(uid string) config.End { return config.End{Account: uid, Region: "*", Bucket: "*"} }
+	for _, destination := range []string{c.A.UID, c.B.UID} {
+		d.Pairs = append(d.Pairs, config.Pair{Source: end(c.A.UID), Destination: end(destination)})
+	}
+	return d
 }
 
 // writeDesk writes the desk file and returns its absolute path.

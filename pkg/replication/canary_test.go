@@ -54,7 +54,7 @@ func FuzzTheOutsideIsNeverInScope(f *testing.F) {
 		if prefixes != "" {
 			r.Objects.Prefixes = strings.Split(prefixes, "\n")
 		}
-		if len(replication.Validate(r, replication.Desk{MaxPrefixes: 100})) > 0 {
+		if len(replication.Validate(r, replication.Desk{MaxPrefixes: 100, Pairs: anyPairs})) > 0 {
 			return
 		}
 		canary, outside := replication.CanaryKey(r), replication.OutsideKey(r)

@@ -16,7 +16,10 @@ const good = `{"specVersion":"1","id":"CHG-2041","action":"replicate","requester
  "destination":{"account":"1000000000000001","region":"cn-shanghai","bucket":"dest-bucket"},
  "objects":{"prefixes":["image/","video","a","A"]},"historical":{"replicate":true}}`
 
-var desk = replication.Desk{Account: "1000000000000001", Reserved: []string{"desk-state"}}
+var desk = replication.Desk{Account: "1000000000000001", Reserved: []string{"desk-state"}, Pairs: anyPairs}
+
+// anyPairs is an allow-list that allows everything.
+var anyPairs = []replication.PairPattern{{Source: replication.EndPattern{Account: "*", Region: "*", Bucket: "*"}, Destination: replication.EndPattern{Account: "*", Region: "*", Bucket: "*"}}}
 
 func problemsOf(ticket string) []replication.Problem {
 	r, p := replication.Parse([]byte(ticket))
@@ -217,7 +220,7 @@ func FuzzParse(f *testing.F) {
 
 func TestADeskWhoseLimitWasRaisedTakesAHundredPrefixes(t *testing.T) {
 	r := request()
-	raised := replication.Desk{Account: account, MaxPrefixes: 100}
+	raised := replication.Desk{Account: account, MaxPrefixes: 100, Pairs: anyPairs}
 	r.Objects.Prefixes = nil
 	for n := range 101 {
 		r.Objects.Prefixes = append(r.Objects.Prefixes, fmt.Sprintf("p%03d/", n))

@@ -11,7 +11,7 @@ import (
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
-var planDesk = replication.Desk{Account: account, Reserved: []string{"state-bucket"}}
+var planDesk = replication.Desk{Account: account, Reserved: []string{"state-bucket"}, Pairs: anyPairs}
 
 // free is a survey of a healthy pair without a rule.
 func free(r replication.Request) replication.Survey {

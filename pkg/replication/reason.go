@@ -29,6 +29,8 @@ const (
 	ReasonTagsWithDeletes   Reason = "objects.tags-with-deletes"
 	ReasonReserved          Reason = "pair.reserved"
 	ReasonSameBucket        Reason = "pair.same-bucket"
+	ReasonPairNotAllowed    Reason = "pair.not-allowed"
+	ReasonResidency         Reason = "pair.residency"
 	ReasonAccountUnknown    Reason = "account.unknown"
 
 	ReasonAccelerationWithinRegion Reason = "transfer.within-region"

@@ -16,6 +16,10 @@ type Desk struct {
 	Reserved    []string  // buckets of Replidesk's own: never an end of a pair
 	MaxPrefixes int       // 10, or up to 100 after the account's limit was raised [fact 7]
 	Accounts    []Account // the other accounts that it may have to do with
+	// Pairs is the allow-list: what no entry matches is refused, so an empty one
+	// refuses every pair.
+	Pairs     []PairPattern
+	Residency []Residency // every one that matches a source has to permit its destination
 }
 
 var (
@@ -53,6 +57,7 @@ func Validate(r Request, d Desk) Problems {
 		return p
 	}
 	validateEnds(&p, r, d)
+	validatePermit(&p, r, d)
 	validatePrefixes(&p, r, d)
 	validateTags(&p, r)
 	validateRoom(&p, r)

@@ -11,5 +11,14 @@ func Rules(c config.Config) replication.Desk {
 	for _, a := range c.Desk.Accounts {
 		d.Accounts = append(d.Accounts, replication.Account(a))
 	}
+	if c.Desk.Pairs != nil {
+		d.Pairs = []replication.PairPattern{} // a list without entries is not none: see [replication.Desk]
+	}
+	for _, p := range c.Desk.Pairs {
+		d.Pairs = append(d.Pairs, replication.PairPattern{Source: replication.EndPattern(p.Source), Destination: replication.EndPattern(p.Destination)})
+	}
+	for _, r := range c.Desk.Residency {
+		d.Residency = append(d.Residency, replication.Residency(r))
+	}
 	return d
 }

@@ -147,19 +147,39 @@ func newDesk(t *testing.T, s setup) *desk {
 	return d
 }
 
-// deskFile writes the desk file and returns its path. In the other account the owner
-// does what has to be done there, unless the setup says otherwise.
+// anyPair is the entry of an allow-list that allows every pair.
+var anyPair = config.Pair{Source: config.End{Account: "*", Region: "*", Bucket: "*"}, Destination: config.End{Account: "*", Region: "*", Bucket: "*"}}
+
+// deskFile writes the desk file and returns its path. It allows every pair, and in
+// the other account the owner does what has to be done there, unless the setup says
+// otherwise.
 func (d *desk) deskFile() string {
 	d.t.Helper()
-	file := config.Desk{Accounts: []config.Account{{UID: d.other}}}
+	file := config.Desk{Accounts: []config.Account{{UID: d.other}}, Pairs: []config.Pair{anyPair}}
 	if d.setup.desk != nil {
 		d.setup.desk(&file)
 	}
+	name := filepath.Join(d.t.TempDir(), "desk.json")
+	d.writeDesk(name, file)
+	return name
+}
+
+func (d *desk) writeDesk(name string, file config.Desk) {
+	d.t.Helper()
 	b, err := json.Marshal(file)
 	require.NoError(d.t, err)
-	name := filepath.Join(d.t.TempDir(), "desk.json")
 	require.NoError(d.t, os.WriteFile(name, b, 0o600))
-	return name
+}
+
+// redeploy deploys the functions with a changed desk file: every invocation from now
+// on is one of a new process.
+func (d *desk) redeploy(change func(*config.Desk)) {
+	d.t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(&d.config.Desk)
+	d.writeDesk(d.getenv("REPLIDESK_DESK"), d.config.Desk)
+	clear(d.processes)
 }
 
 func fn(name string) string { return "replidesk-" + name }
