@@ -60,7 +60,7 @@ func TestTheCommandTellsWrongUseFromFailure(t *testing.T) {
 		"submit without a ticket":  {args: []string{"submit"}, code: exitUsage, says: "no ticket is named"},
 		"stop without a ticket":    {args: []string{"stop"}, code: exitUsage, says: "exactly one ticket"},
 		"stop of what is no id":    {args: []string{"stop", "../x"}, code: exitUsage, says: "the id must be"},
-		"a stop of itself":         {args: []string{"stop", "CHG-1", "--id", "CHG-1"}, code: exitUsage, says: "cannot stop itself"},
+		"a stop of itself":         {args: []string{"stop", "CHG-1", "--id", "CHG-1"}, code: exitUsage, says: "cannot be about itself"},
 		"plan of a stop":           {args: []string{"plan", "testdata/stop.json"}, env: local, code: exitFailed, says: "a stop has no plan", hint: "replidesk explain CHG-1"},
 		"plan without a ticket":    {args: []string{"plan"}, code: exitUsage, says: "exactly one ticket"},
 		"plan of nobody's cloud":   {args: []string{"plan", examples + "/01-whole-bucket.json"}, env: append([]string{"LOCAL_ACCOUNT_A_UID", "1234567890123456"}, local...), code: exitFailed, says: "cannot be looked at", hint: "your own keys"},

@@ -87,7 +87,7 @@ func (s *session) call(ctx context.Context, e replication.Effect, o *replication
 		o.RequestID, err = eng.Grants.DeletePolicy(ctx, e.Policy)
 	case replication.EffectDeleteRole:
 		o.RequestID, err = eng.Grants.DeleteRole(ctx, e.Role)
-	case replication.EffectOrderStop:
+	case replication.EffectOrder:
 		o.Target, err = s.order(ctx, r.Target, *e.Order)
 	default:
 		err = &fault.Error{Kind: fault.Terminal, Op: string(e.Kind), Err: errors.New("this version does not know the effect")}

@@ -67,9 +67,9 @@ type Hint struct {
 // errLost says that another worker saved first. It ends a run without a fuss.
 var errLost = errors.New("another worker saved first")
 
-// errOrdered says that an order to stop came between two of our entries. What we had
+// errOrdered says that an order came between two of our entries. What we had
 // to save is saved, and the run begins anew with the order.
-var errOrdered = errors.New("an order to stop came meanwhile")
+var errOrdered = errors.New("an order came meanwhile")
 
 // Run carries one job as far as it can go now. It returns nil when there is
 // nothing to do, when another worker is at it, and when the job waits; an error
@@ -81,7 +81,7 @@ func (e *Engine) Run(ctx context.Context, h Hint) error {
 		return err
 	}
 	for err = s.run(ctx); errors.Is(err, errOrdered); err = s.run(ctx) {
-		s.log.Info("an order to stop came meanwhile", "by", s.job.Stop.By, "rev", s.snap.Seq)
+		s.log.Info("an order came meanwhile", "rev", s.snap.Seq)
 	}
 	if errors.Is(err, errLost) {
 		s.log.Info("another worker saved first", "rev", s.snap.Seq)

@@ -71,9 +71,9 @@ func (e *Engine) admit(ctx context.Context, r replication.Request, body []byte) 
 		return Hint{}, false, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: r.ID, Err: errors.Join(errUnreadable, err)}
 	}
 	switch {
-	case job.CameTooLate() && r.Action == replication.ActionReplicate && !job.AtRest():
+	case job.CameTooLate() && r.Action.HasPair() && !job.AtRest():
 		return Hint{Job: r.ID}, true, nil // its result is still to be sent
-	case job.Fingerprint != print && !(job.CameTooLate() && r.Action == replication.ActionReplicate):
+	case job.Fingerprint != print && !(job.CameTooLate() && r.Action.HasPair()):
 		if job.AtRest() {
 			if err := e.Marks.Close(ctx, r.ID, snap.Seq); err != nil {
 				return Hint{}, false, err

@@ -13,14 +13,14 @@ import (
 // orderTries bounds how often a lost race for an entry of the target is run again.
 const orderTries = 10
 
-// order writes an order to stop into the log of its target, and returns the target
+// order writes an order into the log of its target, and returns the target
 // as it is then. Creating the entry is the swap, as for every entry, so no entry of
 // the target's worker is lost; that worker finds the order when it saves next, and
 // goes on from it: see takeOrder. A target without an entry gets its first one, which
 // ends it before its ticket comes.
 //
 // To order again does nothing, so an answer that was lost is resolved by doing it.
-func (s *session) order(ctx context.Context, target string, o replication.StopOrder) (*replication.TargetSeen, error) {
+func (s *session) order(ctx context.Context, target string, o replication.Order) (*replication.TargetSeen, error) {
 	snap, err := s.e.Journal.Load(ctx, journal.Job(target))
 	if err != nil {
 		return nil, err
@@ -41,13 +41,13 @@ func (s *session) order(ctx context.Context, target string, o replication.StopOr
 			continue
 		}
 		if !write {
-			return seenAt(next, snap.Seq), nil
+			return seenAt(next, snap.Seq, o), nil
 		}
 		saved, err := s.saveOrder(ctx, snap, next)
 		var lost *journal.LostError
 		switch {
 		case err == nil:
-			return seenAt(next, saved.Seq), nil
+			return seenAt(next, saved.Seq, o), nil
 		case !errors.As(err, &lost):
 			return nil, err
 		}
@@ -57,7 +57,7 @@ func (s *session) order(ctx context.Context, target string, o replication.StopOr
 }
 
 // ordered returns the target with the order in it, and whether that has to be written.
-func ordered(snap journal.Snapshot, target string, o replication.StopOrder) (*replication.Job, bool, error) {
+func ordered(snap journal.Snapshot, target string, o replication.Order) (*replication.Job, bool, error) {
 	if !snap.Exists() {
 		j := replication.Cancelled(target, o)
 		j.Stamp(1)
@@ -95,13 +95,13 @@ func (s *session) saveOrder(ctx context.Context, snap journal.Snapshot, next *re
 	return saved, nil
 }
 
-func seenAt(j *replication.Job, rev uint64) *replication.TargetSeen {
-	t := replication.TargetOf(j)
+func seenAt(j *replication.Job, rev uint64, o replication.Order) *replication.TargetSeen {
+	t := replication.TargetOf(j, o)
 	t.Rev = rev
 	return &t
 }
 
-// target looks at the target of a stop, not behind the entry that the order is in.
+// target looks at the job that this one is about, not behind the entry that the order is in.
 func (s *session) target(ctx context.Context) (replication.TargetSeen, error) {
 	id, floor := s.job.Request.Target, uint64(0)
 	if o := s.job.Last; o != nil && o.Target != nil {
@@ -118,5 +118,5 @@ func (s *session) target(ctx context.Context) (replication.TargetSeen, error) {
 	if err != nil {
 		return replication.TargetSeen{}, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: id, Err: errors.Join(errUnreadable, err)}
 	}
-	return *seenAt(j, snap.Seq), nil
+	return *seenAt(j, snap.Seq, s.job.OrderOf(s.now())), nil
 }

@@ -56,7 +56,7 @@ func (s *session) saveSent(ctx context.Context) error {
 }
 
 // takeOrder goes on from an entry that somebody else wrote, if all that it says more
-// than ours is an order to stop. What came of the last effect is then saved with the
+// than ours is an order. What came of the last effect is then saved with the
 // order; an effect that was about to begin is not begun.
 func (s *session) takeOrder(winner journal.Snapshot) bool {
 	if s.snap.Seq == 0 {
@@ -68,7 +68,8 @@ func (s *session) takeOrder(winner journal.Snapshot) bool {
 		return false
 	}
 	s.job.Unstamp(winner.Seq)
-	s.snap, s.job.Stop, s.job.Intent = winner, after.Stop, nil
+	s.job.TakeOrder(after)
+	s.snap, s.job.Intent = winner, nil
 	return true
 }
 

@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// A TargetSeen is the job that a stop is about.
+// A TargetSeen is the job that another ticket is about.
 type TargetSeen struct {
 	Rev     uint64 `json:"rev,omitempty"` // of the entry that says so
-	Action  Action `json:"action,omitempty"`
 	Phase   Phase  `json:"phase,omitempty"`
 	AtRest  bool   `json:"atRest,omitempty"`
-	Ordered bool   `json:"ordered,omitempty"` // an order to stop is open
+	Ordered bool   `json:"ordered,omitempty"` // an order to take it down is open
 	Holds   bool   `json:"holds,omitempty"`   // something that it made may stand
 	Message string `json:"message,omitempty"`
+	// Objection says why it does not take the order; nil: it does, or needs not.
+	Objection *Objection `json:"objection,omitempty"`
 }
 
-// TargetOf returns what a stop sees of its target.
-func TargetOf(j *Job) TargetSeen {
-	return TargetSeen{Action: j.Request.Action, Phase: j.Phase, AtRest: j.AtRest(), Ordered: j.Ordered(), Holds: j.holds(), Message: j.Message}
+// TargetOf returns what a ticket sees of the job that it is about, and orders.
+func TargetOf(j *Job, o Order) TargetSeen {
+	return TargetSeen{Phase: j.Phase, AtRest: j.AtRest(), Ordered: j.Ordered(), Holds: j.holds(), Message: j.Message, Objection: j.Objection(o)}
 }
 
 // is says where the target is.
@@ -29,15 +30,16 @@ func (t TargetSeen) is(id string) string {
 // decideOrdering writes the order into the log of the target. To write it again
 // does nothing, so an answer that was lost needs no look.
 func decideOrdering(j *Job, v View) Step {
-	if o := j.Last; o != nil && o.Effect == EffectOrderStop && o.Result == ResultDone && o.Target != nil {
-		if o.Target.Action != ActionReplicate {
-			return reject(j, ReasonTargetUnfit, fmt.Sprintf("ticket %s has the action %s", j.Request.Target, o.Target.Action), v)
+	if o := j.Last; o != nil && o.Effect == EffectOrder && o.Result == ResultDone && o.Target != nil {
+		if x := o.Target.Objection; x != nil {
+			return reject(j, x.Reason, x.Message, v)
 		}
 		s := next(j, PhaseAwaiting, v)
 		j.Reason = ReasonTargetWaiting
 		return s
 	}
-	return Step{Effect: &Effect{Kind: EffectOrderStop, Order: &StopOrder{By: j.ID, At: v.Now}}}
+	order := j.OrderOf(v.Now)
+	return Step{Effect: &Effect{Kind: EffectOrder, Order: &order}}
 }
 
 func settleOrdering(*Job, Outcome, View) {}

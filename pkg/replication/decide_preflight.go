@@ -7,7 +7,7 @@ import (
 )
 
 func decideReceived(j *Job, v View) Step {
-	if j.Request.Action == ActionStop {
+	if j.Request.Action.aboutAnother() {
 		return next(j, PhaseOrdering, v)
 	}
 	return next(j, PhasePreflight, v)

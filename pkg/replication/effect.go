@@ -26,7 +26,7 @@ const (
 	EffectDetach      EffectKind = "detach-policy"
 	EffectDeletePol   EffectKind = "delete-policy"
 	EffectDeleteRole  EffectKind = "delete-role"
-	EffectOrderStop   EffectKind = "order-stop"
+	EffectOrder       EffectKind = "order"
 	// The system policies are the cloud's own; Policy names one.
 	EffectAttachSystem EffectKind = "attach-system-policy"
 	EffectDetachSystem EffectKind = "detach-system-policy"
@@ -64,7 +64,7 @@ type Effect struct {
 	RuleID      string     `json:"ruleId,omitempty"`
 	Object      *Canary    `json:"object,omitempty"`
 	Keys        []string   `json:"keys,omitempty"` // object keys at the source to remove with all versions
-	Order       *StopOrder `json:"order,omitempty"`
+	Order       *Order     `json:"order,omitempty"`
 }
 
 // A Canary is an object of our own, as it is written.
@@ -123,6 +123,6 @@ type Outcome struct {
 	Owner     string      `json:"owner,omitempty"`     // claim-pair: the job that owns the pair
 	Object    *ObjectSeen `json:"object,omitempty"`    // put-canary, overwrite-canary: as stored
 	LeftOver  []string    `json:"leftOver,omitempty"`  // clean-up: keys that could not be removed
-	Target    *TargetSeen `json:"target,omitempty"`    // order-stop: the target, with the order in it if it took one
+	Target    *TargetSeen `json:"target,omitempty"`    // order: the target, with the order in it if it took one
 	RequestID string      `json:"requestId,omitempty"` // of the call that took effect
 }

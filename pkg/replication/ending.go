@@ -24,7 +24,7 @@ func end(j *Job, p Phase, r Reason, message string, v View) Step {
 	if e := j.Ending; e != nil { // not even the tidying up can be done
 		return finish(j, e.Phase, e.Reason, e.Message+"; "+message, v)
 	}
-	if j.Request.Action == ActionStop || j.takenDown() {
+	if j.Request.Action.aboutAnother() || j.takenDown() {
 		return finish(j, p, r, message, v)
 	}
 	confirmed := j.RuleStands() && !j.Rule.Confirmed.IsZero()

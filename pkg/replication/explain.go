@@ -14,7 +14,7 @@ type Explanation struct {
 	Destination End    `json:"destination"`
 	Target      string `json:"target,omitempty"` // of a stop, which has no ends
 	// Stop is the newest order to take the job down; nil: there was none.
-	Stop *StopOrder `json:"stop,omitempty"`
+	Stop *Order `json:"stop,omitempty"`
 
 	Phase         Phase     `json:"phase"`
 	PhaseMeaning  string    `json:"phaseMeaning"`
@@ -263,7 +263,7 @@ func (j *Job) ahead() []Ahead {
 	case j.Ordered() && !j.takenDown():
 		p = PhaseStopping
 		add(p)
-	case p == PhaseReceived && j.Request.Action == ActionStop:
+	case p == PhaseReceived && j.Request.Action.aboutAnother():
 		p = PhaseOrdering
 		add(p)
 	}

@@ -66,7 +66,7 @@ func healthy(r replication.Request) world {
 		Attachment: &replication.AttachmentSeen{Attached: true},
 		Canary:     &replication.ObjectSeen{Is: replication.Missing}, Outside: &replication.ObjectSeen{Is: replication.Missing},
 		Untagged: &replication.ObjectSeen{Is: replication.Missing}, DestinationEmpty: ptr(true),
-		PolicyUse: &replication.PolicyUseSeen{Versions: 1}, Target: &replication.TargetSeen{Action: replication.ActionReplicate},
+		PolicyUse: &replication.PolicyUseSeen{Versions: 1}, Target: &replication.TargetSeen{},
 		Owner: &replication.OwnerSeen{},
 	}
 }

@@ -32,7 +32,7 @@ type Job struct {
 	Block  *Block  `json:"block,omitempty"`  // what the job is blocked by
 	Ending *Ending `json:"ending,omitempty"` // how the job will end when it has tidied up
 	// Stop is the newest order to take the job down; nil: there was none.
-	Stop *StopOrder `json:"stop,omitempty"`
+	Stop *Order `json:"stop,omitempty"`
 
 	Versioned bool  `json:"versioned,omitempty"` // both buckets keep versions
 	Made      Made  `json:"made"`

@@ -43,21 +43,21 @@ func Parse(body []byte) (Request, Problems) {
 		field, what := describe(err)
 		p.add(ReasonMalformed, field, what)
 	}
-	if r.Action == ActionStop {
+	if r.Action.aboutAnother() {
 		r = Request{SpecVersion: r.SpecVersion, ID: r.ID, Action: r.Action, Requester: r.Requester, Target: r.Target}
 	}
 	checkAction(&p, fields, r.Action)
 	return r, p
 }
 
-// forStop are the members of a stop ticket.
-var forStop = []string{"specVersion", "id", "action", "target", "requester"}
+// forOrders are the members of a ticket that is about another one.
+var forOrders = []string{"specVersion", "id", "action", "target", "requester"}
 
 // checkAction refuses members that exist, but not for this action.
 func checkAction(p *Problems, n node, a Action) {
 	for _, name := range n.names {
 		_, exists := fieldsByName(reflect.TypeFor[Request]())[name]
-		if exists && (a == ActionStop && !slices.Contains(forStop, name) || a == ActionReplicate && name == "target") {
+		if exists && (a.aboutAnother() && !slices.Contains(forOrders, name) || a == ActionReplicate && name == "target") {
 			p.add(ReasonInvalid, name, fmt.Sprintf("the action %s takes no %s", a, name))
 		}
 	}

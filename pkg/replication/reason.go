@@ -101,13 +101,14 @@ const (
 	ReasonVerifiedNoCanary Reason = "job.verified-by-watermark"
 )
 
-// Of stopping.
+// Of tickets about another one.
 const (
 	ReasonStopping      Reason = "job.stopping"
 	ReasonStopped       Reason = "job.stopped"
 	ReasonCancelled     Reason = "job.cancelled"
 	ReasonCompleted     Reason = "job.completed"
-	ReasonTargetUnfit   Reason = "target.not-stoppable"
+	ReasonTargetUnfit   Reason = "target.unfit"
+	ReasonTargetWatched Reason = "target.watched"
 	ReasonTargetFailed  Reason = "target.stop-failed"
 	ReasonTargetWaiting Reason = "target.stopping"
 )

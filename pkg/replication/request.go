@@ -19,6 +19,8 @@ const (
 	ActionReplicate Action = "replicate"
 	// ActionStop takes back what the job of another ticket made, and leaves the data.
 	ActionStop Action = "stop"
+	// ActionCancel is a stop that is refused when the pair is watched already.
+	ActionCancel Action = "cancel"
 )
 
 // A Request is one ticket. The JSON Schema of it is printed by "replidesk schema";
@@ -28,8 +30,8 @@ type Request struct {
 	ID          string `json:"id"`          // ticket id: the key under which everything is idempotent
 	Action      Action `json:"action"`
 	Requester   string `json:"requester,omitempty"` // for people; nothing is decided by it
-	// Target is the id of the ticket that a stop is about; "" for every other action.
-	// A stop has no more members than these, and what follows is zero in it.
+	// Target is the id of the ticket that this one is about; "" for one that is about
+	// none. A stop or cancel has no more members than these, and what follows is zero.
 	Target string `json:"target,omitempty"`
 
 	Source      End `json:"source"`

@@ -1,66 +1,10 @@
 package replication
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 )
-
-// A StopOrder is the wish, written by the job of a stop ticket into the log of its
-// target, that the target be taken down.
-type StopOrder struct {
-	By     string    `json:"by"` // the stop ticket
-	At     time.Time `json:"at"`
-	Served time.Time `json:"served,omitzero"` // when it was carried out or given up; zero: it is open
-
-	Removed []string `json:"removed,omitempty"` // what was taken back
-	Left    []string `json:"left,omitempty"`    // what stays for good, and why
-}
-
-// Ordered reports whether an order to stop is open.
-func (j *Job) Ordered() bool { return j.Stop != nil && j.Stop.Served.IsZero() }
-
-// takenDown reports whether an open order is being carried out.
-func (j *Job) takenDown() bool {
-	p := j.Phase
-	if p == PhaseBlocked && j.Block != nil {
-		p = j.Block.Resume
-	}
-	return j.Ordered() && (p == PhaseClearing || p == PhaseStopping)
-}
-
-// Order writes an order into a job and reports whether it did: one that is open
-// already stands for both, and a job at rest that holds nothing needs none. It
-// touches nothing else of the job, neither phase nor intent, so a worker that is at
-// it loses no outcome: see [OnlyOrdered].
-func (j *Job) Order(o StopOrder) bool {
-	rests := Row(j.Phase).Owner == OwnerNone
-	if j.Request.Action == ActionStop || j.Ordered() || rests && !j.holds() {
-		return false
-	}
-	j.Stop = &StopOrder{By: o.By, At: o.At}
-	if j.Intent == nil { // due at once
-		j.Due, j.CheckBy = time.Time{}, o.At
-	}
-	return true
-}
-
-// OnlyOrdered reports whether an entry is the one before it with an order and
-// nothing else: then whoever had begun with the one before may go on from this one.
-func OnlyOrdered(before, after *Job) bool {
-	if after.Stop == nil {
-		return false
-	}
-	c := before.Clone()
-	if !c.Order(*after.Stop) {
-		return false
-	}
-	x, errX := json.Marshal(c)
-	y, errY := json.Marshal(after)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
-}
 
 // holds reports whether anything that the job made may stand.
 func (j *Job) holds() bool {
@@ -68,35 +12,6 @@ func (j *Job) holds() bool {
 	proof := j.Verification != nil && j.Verification.Begun && j.Evidence == nil && j.Verification.Cleared.IsZero()
 	return j.ruleMayStand() || j.RuleStands() || proof || m.PairAsked || m.RoleAsked || m.PolicyAsked || m.AttachAsked ||
 		!m.Pair.IsZero() || !m.Role.IsZero() || !m.Policy.IsZero() || !m.Attachment.IsZero()
-}
-
-// Cancelled returns the first entry of a job whose ticket has not come yet, because
-// the stop that names it was faster. The ticket is answered with its result.
-func Cancelled(id string, o StopOrder) *Job {
-	o.Served = o.At
-	j := &Job{ID: id, Request: Request{SpecVersion: "1", ID: id, Action: ActionReplicate}, Received: o.At, Since: o.At, Phase: PhaseCancelled, Stop: &o,
-		Reason: ReasonCancelled, Message: fmt.Sprintf("stop ticket %s came before ticket %s", o.By, id)}
-	j.emit(EventStopped, j.Reason, j.Message, o.At)
-	return j
-}
-
-// CameTooLate reports whether the job was stopped before its ticket came.
-func (j *Job) CameTooLate() bool { return j.Fingerprint == "" }
-
-// Decide looks at the job as saved and at what was seen and says what to do: what
-// its phase decides, unless an open order takes it down.
-func Decide(j *Job, v View) Step {
-	if !j.Ordered() || j.takenDown() {
-		return Row(j.Phase).Decide(j, v)
-	}
-	p := PhaseStopping
-	if x := j.Verification; x != nil && x.Begun && j.Evidence == nil && x.Cleared.IsZero() {
-		p = PhaseClearing
-	}
-	s := next(j, p, v)
-	j.Ending, j.Crashes = nil, 0
-	j.Reason = ReasonStopping
-	return s
 }
 
 func decideClearing(j *Job, v View) Step {
@@ -137,7 +52,7 @@ func decideStopping(j *Job, v View) Step {
 	}
 	o := j.Stop
 	if len(o.Removed)+len(o.Left) == 0 {
-		return finish(j, PhaseCancelled, ReasonCancelled, fmt.Sprintf("%s (stop ticket %s)", ReasonCancelled.Meaning(), o.By), v)
+		return finish(j, PhaseCancelled, ReasonCancelled, fmt.Sprintf("%s (%s)", ReasonCancelled.Meaning(), o), v)
 	}
 	message := ReasonStopped.Meaning()
 	if len(o.Removed) > 0 {

@@ -17,14 +17,14 @@ const (
 	release    = replication.EffectReleasePair
 )
 
-var anOrder = replication.StopOrder{By: "CHG-9", At: noon}
+var anOrder = replication.Order{By: "CHG-9", At: noon}
 
 // stopping is a watched job that is being taken down, with a rule and all grants.
 func stopping(j *job, _ *world) {
 	begun := noon.Add(-time.Hour)
 	j.Made = replication.Made{NoRule: begun, Pair: begun, Role: begun, Policy: begun, Attachment: begun, Rule: begun}
 	j.Rule = &replication.Rule{ID: ruleID, Accepted: begun, Confirmed: begun, Live: begun}
-	j.Stop = &replication.StopOrder{By: anOrder.By, At: anOrder.At}
+	j.Stop = &replication.Order{By: anOrder.By, At: anOrder.At}
 }
 
 // lacking takes something away from a job that is being taken down.
@@ -151,7 +151,7 @@ func TestAnOrderGoesBeforeWhatThePhaseWouldDo(t *testing.T) {
 			require.True(t, replication.OnlyOrdered(before, j))
 			require.False(t, j.AtRest())
 			require.Equal(t, replication.OwnerProvision, j.Owner(), "whoever had it")
-			require.False(t, j.Order(replication.StopOrder{By: "CHG-8", At: noon}), "one order stands for all")
+			require.False(t, j.Order(replication.Order{By: "CHG-8", At: noon}), "one order stands for all")
 			s := replication.Decide(j, replication.View{Now: noon})
 			require.Equal(t, replication.PhaseStopping, s.Next)
 			require.Equal(t, replication.PhaseStopping, j.Phase)
@@ -230,7 +230,7 @@ func TestAStopTicketOrdersAndWaits(t *testing.T) {
 		return d.job, d.step
 	}
 	target := func(p replication.Phase, change func(*replication.TargetSeen)) replication.TargetSeen {
-		s := replication.TargetSeen{Action: replication.ActionReplicate, Phase: p, AtRest: true, Message: "why"}
+		s := replication.TargetSeen{Phase: p, AtRest: true, Message: "why"}
 		if change != nil {
 			change(&s)
 		}
@@ -240,23 +240,23 @@ func TestAStopTicketOrdersAndWaits(t *testing.T) {
 		_, s := at(replication.PhaseReceived, target("", nil), 0)
 		require.Equal(t, replication.PhaseOrdering, s.Next)
 		_, s = at(replication.PhaseOrdering, target("", nil), 0)
-		require.Equal(t, &replication.StopOrder{By: "CHG-9", At: noon}, s.Effect.Order)
-		for _, o := range []*replication.Outcome{lost(replication.EffectOrderStop), done(replication.EffectOrderStop)} {
+		require.Equal(t, &replication.Order{Action: replication.ActionStop, By: "CHG-9", At: noon}, s.Effect.Order)
+		for _, o := range []*replication.Outcome{lost(replication.EffectOrder), done(replication.EffectOrder)} {
 			j := stopJob(replication.PhaseOrdering)
-			o.Target = &replication.TargetSeen{Action: replication.ActionReplicate}
+			o.Target = &replication.TargetSeen{}
 			require.Empty(t, stepOf(replication.Settle(j, *o, replication.View{Now: noon}), noon))
 			s = replication.Decide(j, replication.View{Now: noon})
-			want := map[replication.Result]string{replication.ResultDone: "next awaiting", replication.ResultUnknown: "effect order-stop"}[o.Result]
+			want := map[replication.Result]string{replication.ResultDone: "next awaiting", replication.ResultUnknown: "effect order"}[o.Result]
 			require.Equal(t, want, stepOf(s, noon))
 		}
 	})
 	t.Run("a ticket that makes nothing cannot be stopped", func(t *testing.T) {
 		j := stopJob(replication.PhaseOrdering)
-		o := done(replication.EffectOrderStop)
-		o.Target = &replication.TargetSeen{Action: replication.ActionStop}
+		o := done(replication.EffectOrder)
+		o.Target = &replication.TargetSeen{Objection: &replication.Objection{Reason: replication.ReasonTargetUnfit, Message: "why"}}
 		replication.Settle(j, *o, replication.View{Now: noon})
 		require.Equal(t, "next rejected", stepOf(replication.Decide(j, replication.View{Now: noon}), noon))
-		require.Equal(t, []string{"replidesk.request.rejected target.not-stoppable"}, eventsOf(j))
+		require.Equal(t, []string{"replidesk.request.rejected target.unfit"}, eventsOf(j))
 	})
 	for name, c := range map[string]struct {
 		target replication.TargetSeen

@@ -43,7 +43,7 @@ func Validate(r Request, d Desk) Problems {
 		p.add(ReasonInvalidID, "id", "the id must be 1 to 64 letters, digits, dots, underscores or hyphens and begin with a letter or digit")
 	}
 	switch r.Action {
-	case ActionReplicate, ActionStop:
+	case ActionReplicate, ActionStop, ActionCancel:
 	case "set-rtc", "adopt":
 		p.add(ReasonNotSupported, "action", fmt.Sprintf("the action %s is not supported yet", r.Action))
 	default:
@@ -52,7 +52,7 @@ func Validate(r Request, d Desk) Problems {
 	if utf8.RuneCountInString(r.Requester) > 256 {
 		p.add(ReasonInvalid, "requester", "the requester is longer than 256 characters")
 	}
-	if r.Action == ActionStop {
+	if r.Action.aboutAnother() {
 		validateTarget(&p, r)
 		return p
 	}
@@ -69,9 +69,9 @@ func Validate(r Request, d Desk) Problems {
 func validateTarget(p *Problems, r Request) {
 	switch {
 	case !ValidID(r.Target):
-		p.add(ReasonInvalid, "target", "target has to be the id of the ticket that is to be stopped")
+		p.add(ReasonInvalid, "target", "target has to be the id of the ticket that this one is about")
 	case r.Target == r.ID:
-		p.add(ReasonInvalid, "target", "a ticket cannot stop itself")
+		p.add(ReasonInvalid, "target", "a ticket cannot be about itself")
 	}
 }
 

@@ -20,7 +20,7 @@ func (w *walk) order() bool {
 	require.NoError(w.t, err)
 	after := before.Clone()
 	w.stopAt = 0
-	if !after.Order(replication.StopOrder{By: "CHG-9", At: w.c.now}) {
+	if !after.Order(replication.Order{By: "CHG-9", At: w.c.now}) {
 		return false
 	}
 	w.must(replication.OnlyOrdered(before, after), "an order that says more")

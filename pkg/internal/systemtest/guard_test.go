@@ -112,7 +112,7 @@ func (g *guard) look() {
 		return
 	}
 	for id, r := range tickets {
-		if r.Action == replication.ActionStop {
+		if !r.Action.HasPair() {
 			continue
 		}
 		if n := g.d.world.ReplicationStats(r.Source.Bucket, r.Destination.Bucket).OutOfScope; n > 0 {
