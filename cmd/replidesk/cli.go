@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/wiring"
 )
 
 // The exit codes.
@@ -131,6 +132,30 @@ func newFlags(name string) *flag.FlagSet {
 	f.SetOutput(io.Discard) // run prints errors and the usage
 	f.Usage = func() {}
 	return f
+}
+
+// deskFlags are the flags of a subcommand that works with a desk: its own, and those
+// that all of them take.
+type deskFlags struct {
+	*flag.FlagSet
+	envFile *string
+	asJSON  *bool
+}
+
+func newDeskFlags(name string) deskFlags {
+	f := newFlags(name)
+	return deskFlags{f, f.String("env-file", "", ""), f.Bool("json", false, "")}
+}
+
+// open joins the desk that the flags or the environment name, and returns where its
+// settings come from.
+func (a *app) open(f deskFlags) (*wiring.Desk, func(string) string, error) {
+	getenv, err := a.environment(*f.envFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	desk, err := openDesk(getenv)
+	return desk, getenv, err
 }
 
 // parse reads flags wherever they stand, and returns what else there is. "--" ends

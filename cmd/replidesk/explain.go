@@ -19,20 +19,15 @@ type explained struct {
 
 // runExplain says of one ticket where it is, why, and who has to do what.
 func runExplain(ctx context.Context, a *app, args []string) error {
-	f := newFlags("explain")
-	envFile, asJSON := f.String("env-file", "", ""), f.Bool("json", false, "")
-	ids, err := parse(f, args)
+	f := newDeskFlags("explain")
+	ids, err := parse(f.FlagSet, args)
 	if err != nil {
 		return err
 	}
 	if len(ids) != 1 || !replication.ValidID(ids[0]) {
 		return misuse("explain: exactly one ticket has to be named")
 	}
-	getenv, err := a.environment(*envFile)
-	if err != nil {
-		return err
-	}
-	desk, err := openDesk(getenv)
+	desk, _, err := a.open(f)
 	if err != nil {
 		return err
 	}
@@ -46,11 +41,11 @@ func runExplain(ctx context.Context, a *app, args []string) error {
 	}
 	t := tickets[0]
 	switch {
-	case t.Job == nil && *asJSON:
+	case t.Job == nil && *f.asJSON:
 		err = a.printJSON(map[string]any{"ticket": t.ID, "known": t.known(), "open": t.Open})
 	case t.Job == nil:
 		describe(a.stdout, t)
-	case *asJSON:
+	case *f.asJSON:
 		return a.printJSON(explained{replication.Explain(t.Job, r.clock(t.ID)), t.Rev, t.Figures})
 	default:
 		explain(a.stdout, replication.Explain(t.Job, r.clock(t.ID)), t)

@@ -41,22 +41,18 @@ func (a *anchors) Set(s string) error {
 
 // runHistory shows every entry of a ticket's journal.
 func runHistory(ctx context.Context, a *app, args []string) error {
-	f := newFlags("history")
-	envFile, asJSON, verify := f.String("env-file", "", ""), f.Bool("json", false, ""), f.Bool("verify", false, "")
+	f := newDeskFlags("history")
+	verify := f.Bool("verify", false, "")
 	var kept anchors
 	f.Var(&kept, "anchor", "")
-	ids, err := parse(f, args)
+	ids, err := parse(f.FlagSet, args)
 	if err != nil {
 		return err
 	}
 	if len(ids) != 1 || !replication.ValidID(ids[0]) {
 		return misuse("history: exactly one ticket has to be named")
 	}
-	getenv, err := a.environment(*envFile)
-	if err != nil {
-		return err
-	}
-	desk, err := openDesk(getenv)
+	desk, _, err := a.open(f)
 	if err != nil {
 		return err
 	}
@@ -78,7 +74,7 @@ func runHistory(ctx context.Context, a *app, args []string) error {
 		v = &found
 		out["verified"] = verdict{Entries: v.Entries, Newest: v.Newest.String(), Problems: problemTexts(v)}
 	}
-	if *asJSON {
+	if *f.asJSON {
 		err = a.printJSON(out)
 	} else {
 		err = historyTable(a.stdout, lines)

@@ -15,20 +15,15 @@ import (
 // runPlan says what the desk would do for a ticket. It reads with the keys of the
 // person who calls it, and changes nothing.
 func runPlan(ctx context.Context, a *app, args []string) error {
-	f := newFlags("plan")
-	envFile, asJSON := f.String("env-file", "", ""), f.Bool("json", false, "")
-	files, err := parse(f, args)
+	f := newDeskFlags("plan")
+	files, err := parse(f.FlagSet, args)
 	if err != nil {
 		return err
 	}
 	if len(files) != 1 {
 		return misuse("plan: exactly one ticket has to be named")
 	}
-	getenv, err := a.environment(*envFile)
-	if err != nil {
-		return err
-	}
-	desk, err := openDesk(getenv)
+	desk, getenv, err := a.open(f)
 	if err != nil {
 		return err
 	}
@@ -45,7 +40,7 @@ func runPlan(ctx context.Context, a *app, args []string) error {
 		return hint(fmt.Errorf("what the ticket is about cannot be looked at: %s", troubleText(*trouble)),
 			"the plan reads with your own keys what the functions read: buckets, their rules, and the state bucket")
 	}
-	if *asJSON {
+	if *f.asJSON {
 		err = a.printJSON(p)
 	} else {
 		printPlan(a.stdout, p)

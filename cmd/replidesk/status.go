@@ -14,17 +14,12 @@ import (
 
 // runStatus shows where tickets are.
 func runStatus(ctx context.Context, a *app, args []string) error {
-	f := newFlags("status")
-	envFile, asJSON := f.String("env-file", "", ""), f.Bool("json", false, "")
-	ids, err := parse(f, args)
+	f := newDeskFlags("status")
+	ids, err := parse(f.FlagSet, args)
 	if err != nil {
 		return err
 	}
-	getenv, err := a.environment(*envFile)
-	if err != nil {
-		return err
-	}
-	desk, err := openDesk(getenv)
+	desk, _, err := a.open(f)
 	if err != nil {
 		return err
 	}
@@ -40,7 +35,7 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	switch {
-	case *asJSON:
+	case *f.asJSON:
 		err = a.printJSON(map[string]any{"tickets": statusLines(tickets)})
 	case named:
 		for _, t := range tickets {

@@ -10,10 +10,9 @@ import (
 
 // runStop sends a ticket that stops another one.
 func runStop(ctx context.Context, a *app, args []string) error {
-	f := newFlags("stop")
-	envFile, asJSON := f.String("env-file", "", ""), f.Bool("json", false, "")
+	f := newDeskFlags("stop")
 	id, requester := f.String("id", "", ""), f.String("requester", "", "")
-	targets, err := parse(f, args)
+	targets, err := parse(f.FlagSet, args)
 	if err != nil {
 		return err
 	}
@@ -24,18 +23,14 @@ func runStop(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	getenv, err := a.environment(*envFile)
-	if err != nil {
-		return err
-	}
-	desk, err := openDesk(getenv)
+	desk, _, err := a.open(f)
 	if err != nil {
 		return err
 	}
 	if err := sendTicket(ctx, desk, t); err != nil {
 		return err
 	}
-	if *asJSON {
+	if *f.asJSON {
 		return a.printJSON(map[string]any{"sent": t.id, "target": targets[0]})
 	}
 	fmt.Fprintf(a.stdout, "sent %s, which stops %s\n", t.id, targets[0])

@@ -27,20 +27,15 @@ type ticketFile struct {
 
 // runSubmit sends tickets to the requests queue.
 func runSubmit(ctx context.Context, a *app, args []string) error {
-	f := newFlags("submit")
-	envFile, asJSON := f.String("env-file", "", ""), f.Bool("json", false, "")
-	files, err := parse(f, args)
+	f := newDeskFlags("submit")
+	files, err := parse(f.FlagSet, args)
 	if err != nil {
 		return err
 	}
 	if len(files) == 0 {
 		return misuse("submit: no ticket is named")
 	}
-	getenv, err := a.environment(*envFile)
-	if err != nil {
-		return err
-	}
-	desk, err := openDesk(getenv)
+	desk, getenv, err := a.open(f)
 	if err != nil {
 		return err
 	}
@@ -64,11 +59,11 @@ func runSubmit(ctx context.Context, a *app, args []string) error {
 			a.say("%s: the desk will refuse it: %s: %s", file, p.Code, p.Message)
 		}
 		done = append(done, sent{file, t.id, len(t.body)})
-		if !*asJSON {
+		if !*f.asJSON {
 			fmt.Fprintf(a.stdout, "sent %s from %s\n", orElse(t.id, "a ticket without an id"), file)
 		}
 	}
-	if *asJSON {
+	if *f.asJSON {
 		failed = errors.Join(failed, a.printJSON(map[string]any{"sent": done}))
 	}
 	return failed

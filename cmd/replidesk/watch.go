@@ -19,32 +19,27 @@ const (
 
 // runWatch follows tickets until all are at rest.
 func runWatch(ctx context.Context, a *app, args []string) error {
-	f := newFlags("watch")
-	envFile, asJSON := f.String("env-file", "", ""), f.Bool("json", false, "")
+	f := newDeskFlags("watch")
 	patience := f.Duration("patience", time.Minute, "")
-	ids, err := parse(f, args)
+	ids, err := parse(f.FlagSet, args)
 	if err != nil {
 		return err
 	}
 	if len(ids) == 0 {
 		return misuse("watch: no ticket is named")
 	}
-	getenv, err := a.environment(*envFile)
-	if err != nil {
-		return err
-	}
-	desk, err := openDesk(getenv)
+	desk, _, err := a.open(f)
 	if err != nil {
 		return err
 	}
 	w := &watcher{reader: newReader(desk), ids: unique(ids), patience: *patience, began: time.Now()}
 	w.board = newBoard(a.stdout, a.getenv)
-	if *asJSON { // the result is one document; people look at standard error
+	if *f.asJSON { // the result is one document; people look at standard error
 		w.board = newBoard(a.stderr, a.getenv)
 	}
 	tickets, err := w.follow(ctx)
 	w.board.close()
-	if *asJSON && len(tickets) > 0 {
+	if *f.asJSON && len(tickets) > 0 {
 		err = errors.Join(err, a.printJSON(map[string]any{"tickets": statusLines(tickets)}))
 	}
 	if err != nil {
