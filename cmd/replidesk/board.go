@@ -41,7 +41,7 @@ var way = []replication.Phase{
 // wayOf returns the way that a job is on.
 func wayOf(j *replication.Job) []replication.Phase {
 	switch {
-	case j.Request.Action == replication.ActionStop:
+	case !j.Request.Action.HasPair():
 		return []replication.Phase{replication.PhaseReceived, replication.PhaseOrdering, replication.PhaseAwaiting, replication.PhaseCompleted}
 	case j.Stop != nil:
 		return []replication.Phase{j.Phase, replication.PhaseStopping, replication.PhaseStopped}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/replication"
 	"github.com/replidesk/replidesk/pkg/wiring"
 )
 
@@ -34,7 +35,8 @@ var commands = map[string]func(ctx context.Context, a *app, args []string) error
 	"run":     runDemo,
 	"plan":    runPlan,
 	"submit":  runSubmit,
-	"stop":    runStop,
+	"stop":    runOrder(replication.ActionStop),
+	"cancel":  runOrder(replication.ActionCancel),
 	"status":  runStatus,
 	"watch":   runWatch,
 	"history": runHistory,

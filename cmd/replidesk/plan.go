@@ -32,8 +32,8 @@ func runPlan(ctx context.Context, a *app, args []string) error {
 		return fmt.Errorf("%s: %w", files[0], err)
 	}
 	r, problems := replication.Parse(t.body)
-	if r.Action == replication.ActionStop && len(problems) == 0 {
-		return hint(fmt.Errorf("a stop has no plan"), "replidesk explain "+r.Target+" shows what its target has made, which is what it takes back")
+	if !r.Action.HasPair() && len(problems) == 0 {
+		return hint(fmt.Errorf("a ticket about another one (%s) has no plan", r.Action), "replidesk explain "+r.Target+" shows what its target has made, which is what a stop takes back")
 	}
 	p, trouble := desk.Plan(ctx, r, problems)
 	if trouble != nil {

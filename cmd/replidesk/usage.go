@@ -7,6 +7,7 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
   replidesk plan FILE | -            what would be done for a ticket: calls, documents, risks; changes nothing
   replidesk submit FILE... | -       send tickets; - is standard input
   replidesk stop ID                  send a ticket that takes back what ticket ID made; the data stays
+  replidesk cancel ID                the same for a ticket that is not watched yet; refused when it is
   replidesk watch ID...              follow tickets until they are at rest
   replidesk status [ID...]           where tickets are; without ids, all that are open or watched
   replidesk explain ID               where a ticket is, why, what it waits for, who has to act, what it has made
@@ -27,7 +28,7 @@ Every command but run and local takes
                     REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
                     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
                     In tickets, plan and submit fill in ${LOCAL_...} from it, and nothing else.
-plan, submit, stop, status, watch, explain, history and reasons take
+plan, submit, stop, cancel, status, watch, explain, history and reasons take
   --json            print JSON, for programs
 
 local, run
@@ -44,8 +45,8 @@ run
   --tickets DIR     the example tickets (default examples/tickets)
   --out DIR         where summary.json and functions.log go (default out/run)
   --limit D         give up after this time (default 5m)
-stop
-  --id ID           of the ticket that is sent (default stop-<ID>)
+stop, cancel
+  --id ID           of the ticket that is sent (default stop-<ID>; with a number behind it when that one is used up)
   --requester NAME  who asks
 watch
   --patience D      how long a ticket may stay unknown (default 1m)

@@ -10,9 +10,10 @@ import (
 // saved job; nothing is looked at.
 type Explanation struct {
 	Ticket      string `json:"ticket"`
+	Action      Action `json:"action"`
 	Source      End    `json:"source"`
 	Destination End    `json:"destination"`
-	Target      string `json:"target,omitempty"` // of a stop, which has no ends
+	Target      string `json:"target,omitempty"` // of a ticket about another one, which may have no ends
 	// Stop is the newest order to take the job down; nil: there was none.
 	Stop *Order `json:"stop,omitempty"`
 
@@ -76,7 +77,7 @@ type Told struct {
 // Explain words what is saved of j for a person. now is the time of the journal's store.
 func Explain(j *Job, now time.Time) Explanation {
 	e := Explanation{
-		Ticket: j.ID, Source: j.Request.Source, Destination: j.Request.Destination, Target: j.Request.Target, Stop: j.Stop,
+		Ticket: j.ID, Action: j.Request.Action, Source: j.Request.Source, Destination: j.Request.Destination, Target: j.Request.Target, Stop: j.Stop,
 		Phase: j.Phase, PhaseMeaning: Row(j.Phase).Meaning, Since: j.Since, Seconds: int64(max(now.Sub(j.Since), 0).Seconds()),
 		AtRest: j.AtRest(), Reason: j.Reason, ReasonMeaning: j.Reason.Meaning(), Message: j.Message,
 		Waiting: j.waiting(now), Made: j.things(), Evidence: j.Evidence, Ahead: j.ahead(),
