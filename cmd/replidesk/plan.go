@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -103,25 +101,10 @@ func printStep(w io.Writer, n int, s replication.PlanStep) {
 	if s.Effect == nil {
 		return
 	}
-	if d := s.Effect.Document; d != "" {
-		printDocument(w, []byte(d))
-	}
-	if s.Effect.Rule != nil {
-		if b, err := json.Marshal(s.Effect.Rule); err == nil {
-			printDocument(w, b)
-		}
+	for _, l := range s.Diff {
+		fmt.Fprintf(w, "       %s\n", l)
 	}
 	if o := s.Effect.Object; o != nil && o.Content != "" {
 		fmt.Fprintf(w, "         %d bytes: %s\n", len(o.Content), strings.TrimSpace(o.Content))
 	}
-}
-
-// printDocument prints JSON as the new lines that it is: nothing of it is there yet.
-func printDocument(w io.Writer, doc []byte) {
-	var b bytes.Buffer
-	if json.Indent(&b, doc, "       + ", "  ") != nil {
-		b.Reset()
-		b.Write(doc)
-	}
-	fmt.Fprintf(w, "       + %s\n", b.String())
 }

@@ -108,7 +108,7 @@ func TestARefusalHasTheSameIDHoweverOftenItComes(t *testing.T) {
 	require.Equal(t, "there is no field colour", a.Message)
 	require.Equal(t, "remove it", a.Remedy)
 	require.JSONEq(t, `{"problems":[{"code":"request.unknown-field","field":"colour","message":"there is no field colour","remedy":"remove it"},
-	 {"code":"request.invalid","message":"and more","remedy":""}]}`, string(a.Detail), "all problems are told")
+	 {"code":"request.invalid","field":"","message":"and more","remedy":""}]}`, string(a.Detail), "all problems are told")
 
 	require.Equal(t, "unknown/refused/abcd", replication.Refusal("../x", "abcd", p, noon).ID, "an id that is none is not repeated")
 	require.Equal(t, "unknown", replication.Refusal("", "abcd", p, noon).Job)

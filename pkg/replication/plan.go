@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -49,6 +50,7 @@ type PlanStep struct {
 	Calls  []string `json:"calls,omitempty"` // of the cloud's API, with what they are about
 	Text   string   `json:"text"`
 	Effect *Effect  `json:"effect,omitempty"` // with its documents, exactly as it would be saved
+	Diff   []string `json:"diff,omitempty"`   // what it makes of a policy or rule, see [DocumentDiff]
 }
 
 // A PlanNote is something to know beforehand. [fact N] refers to docs/assumptions.md.
@@ -202,7 +204,7 @@ func (w *walk) note(s PlanStep) {
 
 // carryOut lets an effect go well.
 func (w *walk) carryOut(e Effect) {
-	w.note(PlanStep{Kind: StepEffect, Calls: effectCalls(e, w.job.Request), Text: effectTexts[e.Kind], Effect: &e})
+	w.note(PlanStep{Kind: StepEffect, Calls: effectCalls(e, w.job.Request), Text: effectTexts[e.Kind], Effect: &e, Diff: w.diff(e)})
 	o := Outcome{Effect: e.Kind, Result: ResultDone, At: w.now}
 	switch e.Kind {
 	case EffectClaimPair:
@@ -214,6 +216,18 @@ func (w *walk) carryOut(e Effect) {
 		o.RuleID = unknownRule
 	}
 	Settle(w.job, o, View{Now: w.now, Desk: w.desk})
+}
+
+// diff shows what an effect makes of a document. All that a job makes today is new.
+func (w *walk) diff(e Effect) []string {
+	if e.Rule == nil {
+		return DocumentDiff("", e.Document)
+	}
+	b, err := json.Marshal(e.Rule)
+	if err != nil { // a rule is strings and lists of them
+		return nil
+	}
+	return DocumentDiff("", string(b))
 }
 
 // wait lets time pass. An older rule that is closing is gone after it.

@@ -8,9 +8,9 @@ import (
 // A Problem is one thing that is wrong with a ticket.
 type Problem struct {
 	Code    Reason `json:"code"`
-	Field   string `json:"field,omitempty"` // path in the ticket, such as "objects.prefixes[1]"; "" means the whole
-	Message string `json:"message"`         // a sentence for a person
-	Remedy  string `json:"remedy"`          // what to do
+	Field   string `json:"field"`   // path in the ticket, such as "objects.prefixes[1]"; "" means the whole
+	Message string `json:"message"` // a sentence for a person
+	Remedy  string `json:"remedy"`  // what to do
 }
 
 // Problems are all that is wrong, the most telling first. Empty means nothing is.
