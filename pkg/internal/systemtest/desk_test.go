@@ -43,6 +43,7 @@ type setup struct {
 	tick        time.Duration      // between two sweeps; 0 is that of s.yaml, and more spares a long test its sweeps
 	env         map[string]string  // settings besides the required ones
 	desk        func(*config.Desk) // changes the desk file; nil: nothing
+	policies    map[string]string  // of a function's role, instead of the deployed one
 	seed        uint64             // of what the harness draws; the cloud has its own
 }
 
@@ -60,6 +61,7 @@ type desk struct {
 	log      *syncBuffer
 	getenv   func(string) string
 	spoiled  atomic.Bool // the functions sign with wrong secrets
+	maimed   bool        // rights are missing, so that jobs do not come to what they have to
 
 	mu        sync.Mutex
 	rng       *rand.Rand
@@ -191,6 +193,9 @@ func (d *desk) deploy() {
 	for _, f := range deploy.Functions() {
 		policy, err := deploy.RolePolicy(f, stateBucket, d.config.QueuePrefix)
 		require.NoError(d.t, err)
+		if other, ok := d.setup.policies[f]; ok {
+			policy = []byte(other)
+		}
 		_, e := d.world.CreateRole(d.uid, world.NewRole{Name: fn(f), Trust: string(trust)})
 		require.Nil(d.t, e)
 		_, e = d.world.CreatePolicy(d.uid, fn(f), string(policy), "", nil)

@@ -28,6 +28,12 @@ func (g grantDoc) String() string {
 	return string(b)
 }
 
+func parsedGrant(t *testing.T, document string) (g grantDoc) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(document), &g))
+	return g
+}
+
 // A lesser is the policy of the role without one of the things that it grants.
 type lesser struct {
 	name, document string
@@ -58,22 +64,18 @@ var lacks = map[string]lack{
 // without each resource that it grants.
 func lesserGrants(t *testing.T, document string) (list []lesser) {
 	t.Helper()
-	parse := func() (g grantDoc) {
-		require.NoError(t, json.Unmarshal([]byte(document), &g))
-		return g
-	}
 	ends, resources := []string{"source", "destination"}, []string{"the bucket", "its objects"}
-	whole := parse()
+	whole := parsedGrant(t, document)
 	require.Len(t, whole.Statement, len(ends))
 	for i, s := range whole.Statement {
 		for k, a := range s.Action {
-			g := parse()
+			g := parsedGrant(t, document)
 			g.Statement[i].Action = slices.Delete(g.Statement[i].Action, k, k+1)
 			list = append(list, lesser{name: ends[i] + " " + a, document: g.String()})
 		}
 		require.Len(t, s.Resource, len(resources))
 		for k := range s.Resource {
-			g := parse()
+			g := parsedGrant(t, document)
 			g.Statement[i].Resource = slices.Delete(g.Statement[i].Resource, k, k+1)
 			list = append(list, lesser{name: ends[i] + " " + resources[k], document: g.String()})
 		}

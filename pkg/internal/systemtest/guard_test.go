@@ -242,6 +242,9 @@ func (d *desk) checkAll() {
 	d.guard.look()
 	require.Equal(d.t, d.guard.foreign, d.guard.others(), "what belongs to others has to stay as it was")
 	d.checkLogs()
+	if d.maimed {
+		return
+	}
 	d.collect()
 	for id := range d.guard.tickets() {
 		if j := d.job(id); j != nil {
