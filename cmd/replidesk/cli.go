@@ -37,6 +37,7 @@ var commands = map[string]func(ctx context.Context, a *app, args []string) error
 	"submit":  runSubmit,
 	"stop":    runOrder(replication.ActionStop),
 	"cancel":  runOrder(replication.ActionCancel),
+	"approve": runApprove,
 	"status":  runStatus,
 	"watch":   runWatch,
 	"history": runHistory,

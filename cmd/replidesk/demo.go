@@ -156,6 +156,11 @@ func (d *demo) prepare(ctx context.Context, dir string, getenv func(string) stri
 		if t.file, err = d.app.readTicket(file, getenv, wiring.Rules(d.desk.Config)); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
+		if t.file.unapproved() { // the demonstration is the approver too
+			if t.file.body, err = signed(t.file.body, localcloud.Approver, d.cloud.Approver); err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+		}
 		i := slices.IndexFunc(plans, func(p plan) bool { return p.id == t.file.id })
 		if i < 0 {
 			return fmt.Errorf("%s: the demonstration knows no ticket %q", file, t.file.id)

@@ -73,7 +73,8 @@ func runLocal(ctx context.Context, a *app, args []string) error {
 	}
 	defer log.Close()
 	opt.Log = log
-	opt.DeskFile = strings.TrimSuffix(*envFile, ".env") + ".desk.json" // the env file names it, and both stay
+	beside := strings.TrimSuffix(*envFile, ".env")
+	opt.DeskFile, opt.ApproverKeyFile = beside+".desk.json", beside+".approver.pem" // they stay, as the env file does, which names the first
 	c, err := startCloud(ctx, opt)
 	if err != nil {
 		return err

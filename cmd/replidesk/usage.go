@@ -8,6 +8,7 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
   replidesk submit FILE... | -       send tickets; - is standard input
   replidesk stop ID                  send a ticket that takes back what ticket ID made; the data stays
   replidesk cancel ID                the same for a ticket that is not watched yet; refused when it is
+  replidesk approve FILE | -         print a ticket with your signature, for a desk that wants it approved
   replidesk watch ID...              follow tickets until they are at rest
   replidesk status [ID...]           where tickets are; without ids, all that are open or watched
   replidesk explain ID               where a ticket is, why, what it waits for, who has to act, what it has made
@@ -27,7 +28,7 @@ Every command but run and local takes
                     Without it the desk is that of the environment: REPLIDESK_ACCOUNT, REPLIDESK_REGION,
                     REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
                     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
-                    In tickets, plan and submit fill in ${LOCAL_...} from it, and nothing else.
+                    In tickets, plan, submit and approve fill in ${LOCAL_...} from it, and nothing else.
 plan, submit, stop, cancel, status, watch, explain, history and reasons take
   --json            print JSON, for programs
 
@@ -48,6 +49,9 @@ run
 stop, cancel
   --id ID           of the ticket that is sent (default stop-<ID>; with a number behind it when that one is used up)
   --requester NAME  who asks
+approve
+  --key FILE        your Ed25519 private key, as openssl genpkey -algorithm ed25519 writes it
+  --by NAME         your name in the desk file
 watch
   --patience D      how long a ticket may stay unknown (default 1m)
 history

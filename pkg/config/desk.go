@@ -2,12 +2,15 @@ package config
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 )
 
 // A Desk is the desk file: what a deployment sets and does not fit into single
@@ -21,6 +24,23 @@ type Desk struct {
 	Pairs []Pair `json:"pairs,omitempty"`
 	// Residency says where the data of some sources has to stay.
 	Residency []Residency `json:"residency,omitempty"`
+	// Approvers are those whose signatures under tickets count.
+	Approvers []Approver `json:"approvers,omitempty"`
+}
+
+// An Approver is somebody whose signature counts.
+type Approver struct {
+	Name string `json:"name"`
+	Key  string `json:"key"` // Ed25519 public key, 32 bytes in base64
+}
+
+// PublicKey returns the key. A desk file that was read has no others than good ones.
+func (a Approver) PublicKey() (ed25519.PublicKey, error) {
+	b, err := base64.StdEncoding.DecodeString(a.Key)
+	if err != nil || len(b) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("%q is not an Ed25519 public key: 32 bytes in base64", a.Key)
+	}
+	return b, nil
 }
 
 // A Pair is an entry of the allow-list: patterns in which "*" stands for any characters.
@@ -86,6 +106,7 @@ type finding func(format string, args ...any)
 func (d Desk) check() (errs []error) {
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	d.checkAccounts(add)
+	d.checkApprovers(add)
 	for i, p := range d.Pairs {
 		p.Source.check(add, fmt.Sprintf("pairs[%d].source", i))
 		p.Destination.check(add, fmt.Sprintf("pairs[%d].destination", i))
@@ -102,6 +123,27 @@ func (d Desk) check() (errs []error) {
 		}
 	}
 	return errs
+}
+
+func (d Desk) checkApprovers(add finding) {
+	names, keys := map[string]bool{}, map[string]bool{}
+	for i, a := range d.Approvers {
+		at := fmt.Sprintf("approvers[%d]", i)
+		name := strings.ToLower(strings.Join(strings.Fields(a.Name), ""))
+		if name == "" || len(a.Name) > 256 {
+			add("%s.name: a name has 1 to 256 bytes", at)
+		}
+		if names[name] {
+			add("%s.name: %s is there twice; case and spaces make no difference", at, a.Name)
+		}
+		if _, err := a.PublicKey(); err != nil {
+			add("%s.key: %w", at, err)
+		}
+		if keys[a.Key] {
+			add("%s.key: the key is there twice, and one person is not two", at)
+		}
+		names[name], keys[a.Key] = true, true
+	}
 }
 
 // A pattern says what may stand in a pattern for one sort of names.

@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,6 +19,8 @@ func TestADeskFileNamesOtherAccounts(t *testing.T) {
 		{UID: "2000000000000002", Role: "acs:ram::2000000000000002:role/replidesk-destination"}, {UID: "3000000000000003"},
 	}}, d)
 }
+
+func key(c byte) string { return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{c}, 32)) }
 
 func TestADeskFileIsReadStrictly(t *testing.T) {
 	for body, want := range map[string][]string{
@@ -40,6 +44,8 @@ func TestADeskFileIsReadStrictly(t *testing.T) {
 			`pairs[0].destination.account: "me" does not match the UID of an account`, `pairs[0].destination.bucket: "a_b"`},
 		`{"residency":[{"account":"*","bucket":"*","regions":[]},{"account":"*","bucket":"*","regions":["cn-*","?"]}]}`: {
 			"residency[0].regions: there is no region", `residency[1].regions[1]: "?" does not match a region`},
+		`{"approvers":[{"name":"Ana Li","key":"` + key('a') + `"},{"name":"anali ","key":"` + key('b') + `"},{"name":"","key":"` + key('a') + `"},{"name":"eve","key":"QUJD"}]}`: {
+			"approvers[1].name: anali  is there twice", "approvers[2].name", "approvers[2].key: the key is there twice", `approvers[3].key: "QUJD" is not an Ed25519 public key`},
 	} {
 		_, err := config.ParseDesk([]byte(body))
 		require.Error(t, err, body)
@@ -83,4 +89,5 @@ func TestTheExampleOfADeskFileIsInOrder(t *testing.T) {
 	require.NotEmpty(t, d.Accounts)
 	require.NotEmpty(t, d.Pairs)
 	require.NotEmpty(t, d.Residency)
+	require.NotEmpty(t, d.Approvers)
 }

@@ -1,12 +1,19 @@
 package localcloud
 
 import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 
 	"github.com/replidesk/replidesk/pkg/config"
 )
+
+// Approver is the name of the approver of the local desk.
+const Approver = "approver"
 
 // deskFile says what the desk of this cloud may do: every pair of buckets of its two
 // accounts, whose ids are new each time. In account B the owner does what has to be
@@ -17,28 +24,43 @@ func (c *Cloud) deskFile() config.Desk {
 	for _, destination := range []string{c.A.UID, c.B.UID} {
 		d.Pairs = append(d.Pairs, config.Pair{Source: end(c.A.UID), Destination: end(destination)})
 	}
+	public := c.Approver.Public().(ed25519.PublicKey)
+	d.Approvers = []config.Approver{{Name: Approver, Key: base64.StdEncoding.EncodeToString(public)}}
 	return d
 }
 
-// writeDesk writes the desk file and returns its absolute path.
-func (c *Cloud) writeDesk(name string) (string, error) {
+// writeDesk makes the key of the approver, writes the desk file and returns its
+// absolute path.
+func (c *Cloud) writeDesk(name, keyFile string) (_ string, err error) {
+	if _, c.Approver, err = ed25519.GenerateKey(nil); err != nil {
+		return "", err
+	}
 	if name == "" {
-		dir, err := os.MkdirTemp("", "replidesk-*")
-		if err != nil {
+		if c.dir, err = os.MkdirTemp("", "replidesk-*"); err != nil {
 			return "", err
 		}
-		c.dir, name = dir, filepath.Join(dir, "desk.json")
+		name = filepath.Join(c.dir, "desk.json")
 	}
-	name, err := filepath.Abs(name)
-	if err != nil {
+	if name, err = filepath.Abs(name); err != nil {
 		return "", err
 	}
 	b, err := json.MarshalIndent(c.deskFile(), "", "  ")
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	if err := write(name, append(b, '\n')); err != nil || keyFile == "" {
+		return name, err
+	}
+	if b, err = x509.MarshalPKCS8PrivateKey(c.Approver); err != nil {
 		return "", err
 	}
-	return name, os.WriteFile(name, append(b, '\n'), 0o600)
+	return name, write(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: b}))
+}
+
+// write writes a file for its owner alone.
+func write(name string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, b, 0o600)
 }

@@ -2,6 +2,7 @@ package localcloud
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,9 @@ type Options struct {
 	ManagementToken string
 	// DeskFile is where the desk file is written, and stays. "" takes a temporary one.
 	DeskFile string
+	// ApproverKeyFile is where the key of [Cloud.Approver] is written, and stays. ""
+	// writes none.
+	ApproverKeyFile string
 	// Seed of ids, keys and jitter. 0 takes a random one.
 	Seed uint64
 	// Log receives what the functions write, one line at a time, and what the
@@ -54,6 +58,8 @@ type Cloud struct {
 	URL    string           // of the one listener for all services
 	A, B   emulator.Account // Replidesk works in A
 	Config config.Config    // of the deployment, as the functions read it
+	// Approver is the key of the one approver of the desk, whose name is [Approver].
+	Approver ed25519.PrivateKey
 
 	cloud    *emulator.Cloud
 	server   *emulator.Server
@@ -116,7 +122,7 @@ func (c *Cloud) start(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	c.URL = c.server.URL
-	deskFile, err := c.writeDesk(opt.DeskFile)
+	deskFile, err := c.writeDesk(opt.DeskFile, opt.ApproverKeyFile)
 	if err != nil {
 		return err
 	}

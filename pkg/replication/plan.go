@@ -101,8 +101,9 @@ func newPlan(r Request) PlanResult {
 // with what was seen and, after the first effect, with everything going well: so a
 // plan cannot say anything else than what is done.
 func Plan(r Request, d Desk, s Survey, now time.Time) PlanResult {
-	if p := Validate(r, d); len(p) > 0 {
-		return PlanRefused(r, p)
+	unapproved := Validate(r, d)
+	if !unapproved.Plannable() {
+		return PlanRefused(r, unapproved)
 	}
 	res := newPlan(r)
 	if s.Taken != nil {
@@ -118,7 +119,8 @@ func Plan(r Request, d Desk, s Survey, now time.Time) PlanResult {
 		}
 		return res
 	}
-	res.Accepted = true
+	res.Accepted = len(unapproved) == 0
+	res.Reasons = append(res.Reasons, unapproved...)
 	res.annotate(w.job, s)
 	return res
 }

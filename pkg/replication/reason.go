@@ -31,6 +31,9 @@ const (
 	ReasonSameBucket        Reason = "pair.same-bucket"
 	ReasonPairNotAllowed    Reason = "pair.not-allowed"
 	ReasonResidency         Reason = "pair.residency"
+	ReasonApprovalMissing   Reason = "approval.missing"
+	ReasonApprovalInvalid   Reason = "approval.invalid"
+	ReasonRequesterMissing  Reason = "approval.requester-missing"
 	ReasonAccountUnknown    Reason = "account.unknown"
 
 	ReasonAccelerationWithinRegion Reason = "transfer.within-region"

@@ -3,6 +3,9 @@ package replication
 // reasons is ordered by code; a test keeps it complete and in order.
 var reasons = []ReasonText{
 	{ReasonAccountUnknown, "the ticket names an account that this desk does not work in", "send the ticket to the desk of that account, or correct source.account"},
+	{ReasonApprovalInvalid, "a signature on the ticket does not hold", "have the approver named sign the ticket as it is sent now, with the version of replidesk that the desk runs; or take the entry out"},
+	{ReasonApprovalMissing, "the ticket needs an approval, and no approver other than the requester has signed it", "have an approver of this desk sign it (replidesk approve) and send what that prints; it keeps its id"},
+	{ReasonRequesterMissing, "a ticket that needs an approval has to say who asks, so that somebody else approves", "set requester, and have the ticket signed after that"},
 	{ReasonDeletionDiffers, "deleting the canary at the source did not have the effect at the destination that the rule promises", "compare the rule's Action with replicateDeletes and the versioning of both buckets, then open a case with OSS naming the rule id"},
 	{ReasonCanaryDiffers, "the canary arrived with other content or metadata than was written", "open a case with OSS naming the rule id and the object key; do not rely on this pair: stop the ticket (replidesk stop), which closes the rule and frees the pair"},
 	{ReasonCanaryLate, "the canary has not arrived after 30 minutes and no check names a cause", "wait: the job goes on by itself until 6 hours have passed; look at the bandwidth use of the pair"},

@@ -29,7 +29,11 @@ type Request struct {
 	SpecVersion string `json:"specVersion"` // "1"
 	ID          string `json:"id"`          // ticket id: the key under which everything is idempotent
 	Action      Action `json:"action"`
-	Requester   string `json:"requester,omitempty"` // for people; nothing is decided by it
+	// Requester is who asks, for people. All that is decided by it is that the
+	// approval of the same name does not count.
+	Requester string `json:"requester,omitempty"`
+	// Approvals are no part of the fingerprint: a ticket with one more is the same.
+	Approvals []Approval `json:"approvals,omitempty"`
 	// Target is the id of the ticket that this one is about; "" for one that is about
 	// none. A stop or cancel has no more members than these, and what follows is zero.
 	Target string `json:"target,omitempty"`
@@ -139,8 +143,10 @@ func defaults() Request {
 }
 
 // Fingerprint returns the SHA-256 of the parsed request in hexadecimal: two
-// tickets with the same one ask for the same, however they are written.
+// tickets with the same one ask for the same, however they are written and whoever
+// has approved them.
 func (r Request) Fingerprint() string {
+	r.Approvals = nil
 	b, err := json.Marshal(r)
 	if err != nil { // only a year outside 0..9999 could do it, and Parse refuses that
 		return "unprintable"

@@ -20,6 +20,7 @@ type Desk struct {
 	// refuses every pair.
 	Pairs     []PairPattern
 	Residency []Residency // every one that matches a source has to permit its destination
+	Approvers []Approver  // whose signatures count
 }
 
 var (
@@ -63,6 +64,7 @@ func Validate(r Request, d Desk) Problems {
 	validateRoom(&p, r)
 	validateTopology(&p, r)
 	validateOptions(&p, r)
+	validateApprovals(&p, r, d)
 	return p
 }
 

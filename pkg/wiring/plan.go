@@ -14,7 +14,7 @@ func (d *Desk) Plan(ctx context.Context, r replication.Request, problems replica
 	if len(problems) == 0 {
 		problems = replication.Validate(r, e.Desk)
 	}
-	if len(problems) > 0 {
+	if !problems.Plannable() {
 		return replication.PlanRefused(r, problems), nil
 	}
 	s, trouble := e.Survey(ctx, r)

@@ -20,5 +20,10 @@ func Rules(c config.Config) replication.Desk {
 	for _, r := range c.Desk.Residency {
 		d.Residency = append(d.Residency, replication.Residency(r))
 	}
+	for _, a := range c.Desk.Approvers {
+		if key, err := a.PublicKey(); err == nil { // others are refused when the file is read
+			d.Approvers = append(d.Approvers, replication.Approver{Name: a.Name, Key: key})
+		}
+	}
 	return d
 }

@@ -3,6 +3,8 @@ package systemtest
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -152,12 +154,29 @@ func newDesk(t *testing.T, s setup) *desk {
 // anyPair is the entry of an allow-list that allows every pair.
 var anyPair = config.Pair{Source: config.End{Account: "*", Region: "*", Bucket: "*"}, Destination: config.End{Account: "*", Region: "*", Bucket: "*"}}
 
+// approver is the approver of the desk.
+const approver = "Ana Li"
+
+var approverKey = ed25519.NewKeyFromSeed([]byte("a seed of an approver of 32 bytes"[:ed25519.SeedSize]))
+
+// approved returns a ticket with the signature of the approver, who is not to be its
+// requester.
+func (d *desk) approved(body string) string {
+	d.t.Helper()
+	r, problems := replication.Parse([]byte(body))
+	require.Empty(d.t, problems)
+	signed, err := replication.WithApproval([]byte(body), replication.Approve(r, approver, approverKey))
+	require.NoError(d.t, err)
+	return string(signed)
+}
+
 // deskFile writes the desk file and returns its path. It allows every pair, and in
 // the other account the owner does what has to be done there, unless the setup says
 // otherwise.
 func (d *desk) deskFile() string {
 	d.t.Helper()
-	file := config.Desk{Accounts: []config.Account{{UID: d.other}}, Pairs: []config.Pair{anyPair}}
+	file := config.Desk{Accounts: []config.Account{{UID: d.other}}, Pairs: []config.Pair{anyPair}, Approvers: []config.Approver{
+		{Name: approver, Key: base64.StdEncoding.EncodeToString(approverKey.Public().(ed25519.PublicKey))}}}
 	if d.setup.desk != nil {
 		d.setup.desk(&file)
 	}

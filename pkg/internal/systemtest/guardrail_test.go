@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/replidesk/replidesk/pkg/config"
+	"github.com/replidesk/replidesk/pkg/emulator/world"
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
@@ -61,4 +62,42 @@ func TestWhatTheDeskFileDoesNotPermitIsNotTouched(t *testing.T) {
 			d.watched("CHG-1", time.Hour)
 		})
 	}
+}
+
+func TestASignatureThatDoesNotHoldIsRefused(t *testing.T) {
+	bubble(t, "and the ticket can be sent again as it was signed", func(t *testing.T) {
+		d := newDesk(t, setup{})
+		d.pair("src", "dst", false)
+		ticket := d.approved(d.ticket("CHG-1", "src", "dst", scope+`,"requester":"ben"`))
+		d.submit(strings.Replace(ticket, `"requester":"ben"`, `"requester":"eve"`, 1))
+		e := d.awaitEvent("CHG-1", replication.ReasonApprovalInvalid, 30*time.Second)
+		require.Equal(t, string(replication.EventRejected), e.Type)
+		require.Nil(t, d.job("CHG-1"))
+		require.Empty(t, d.touched("src"))
+		d.submit(ticket)
+		d.watched("CHG-1", time.Hour)
+		d.submit(d.ticket("CHG-1", "src", "dst", scope+`,"requester":"ben"`))
+		time.Sleep(time.Minute)
+		require.NotContains(t, d.reasons("CHG-1"), replication.ReasonIDReused, "with or without its approval it is the same ticket")
+	})
+}
+
+func TestAPairOfTwoAccountsNeedsAnApproval(t *testing.T) {
+	bubble(t, "without which nothing is touched", func(t *testing.T) {
+		d := newDesk(t, setup{})
+		d.bucket("src", home, false)
+		require.Nil(t, d.world.PutBucket(world.NewBucket{Name: "dst", Owner: d.other, Region: away}))
+		ticket := strings.Replace(d.ticket("CHG-1", "src", "dst", scope+`,"requester":"ben"`),
+			`"destination":{"account":"`+d.uid, `"destination":{"account":"`+d.other, 1)
+		d.submit(ticket)
+		require.True(t, d.until(time.Minute, func() bool { return len(d.events("CHG-1")) > 0 }))
+		e := d.events("CHG-1")[0]
+		require.Equal(t, string(replication.EventRejected), e.Type)
+		require.Contains(t, string(e.Data.Detail), `"approval.missing"`)
+		require.Empty(t, d.touched("src"))
+		require.Empty(t, d.touched("dst"))
+		d.submit(d.approved(ticket))
+		require.True(t, d.until(time.Minute, func() bool { return len(d.events("CHG-1")) > 1 }))
+		require.NotContains(t, string(d.events("CHG-1")[1].Data.Detail), "approval.")
+	})
 }
