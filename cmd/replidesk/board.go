@@ -43,6 +43,8 @@ func wayOf(j *replication.Job) []replication.Phase {
 	switch {
 	case !j.Request.Action.HasPair():
 		return []replication.Phase{replication.PhaseReceived, replication.PhaseOrdering, replication.PhaseAwaiting, replication.PhaseCompleted}
+	case j.Request.Action == replication.ActionAdopt && j.Stop == nil:
+		return []replication.Phase{replication.PhaseReceived, replication.PhasePreflight, replication.PhaseAdopting, replication.PhaseVerifying, replication.PhaseWatching}
 	case j.Stop != nil:
 		return []replication.Phase{j.Phase, replication.PhaseStopping, replication.PhaseStopped}
 	}

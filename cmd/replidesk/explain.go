@@ -75,7 +75,7 @@ func explain(w io.Writer, e replication.Explanation, t ticketState) {
 		}
 	}
 	switch {
-	case e.Target != "":
+	case e.Target != "" && e.Source.Bucket == "":
 		fmt.Fprintf(w, "%s  %s %s\n", e.Ticket, orderWords[e.Action].does, e.Target)
 	case e.Source.Bucket == "":
 		fmt.Fprintf(w, "%s  was stopped before its ticket came\n", e.Ticket)

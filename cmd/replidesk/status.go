@@ -82,7 +82,7 @@ type statusLine struct {
 
 	Source      *replication.End      `json:"source,omitempty"`
 	Destination *replication.End      `json:"destination,omitempty"`
-	Target      string                `json:"target,omitempty"` // of a stop
+	Target      string                `json:"target,omitempty"` // the ticket of a stop, or the rule of an adoption
 	RuleID      string                `json:"ruleId,omitempty"`
 	Evidence    *replication.Evidence `json:"evidence,omitempty"`
 	Watch       *watch.Figures        `json:"watch,omitempty"`
@@ -142,7 +142,7 @@ func statusTable(w io.Writer, tickets []ticketState) error {
 // aboutText says in short what a ticket is about; "" when it has not come yet.
 func aboutText(r replication.Request) string {
 	switch {
-	case r.Target != "":
+	case r.Source.Bucket == "" && r.Target != "":
 		return string(r.Action) + " " + r.Target
 	case r.Source.Bucket == "":
 		return ""

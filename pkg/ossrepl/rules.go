@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -105,6 +106,15 @@ func (r ruleXML) tags() (f *replication.TagFilter, odd int) {
 	return f, odd
 }
 
+// unknown returns the names of the elements that are not read, in order.
+func (r ruleXML) unknown() (names []string) {
+	for _, e := range r.Others {
+		names = append(names, e.XMLName.Local)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Rules reads the rules of a bucket. A bucket that never had one is answered 404
 // and has an empty list. [fact 6]
 func (c *Client) Rules(ctx context.Context, source replication.End) (replication.RulesSeen, error) {
@@ -123,7 +133,7 @@ func (c *Client) Rules(ctx context.Context, source replication.End) (replication
 		s.Rules = append(s.Rules, replication.RuleSeen{
 			ID: r.ID, Destination: r.Destination.Bucket, Location: r.Destination.Location, TransferType: r.Destination.TransferType,
 			Prefixes: r.Prefix, Action: r.Action, Historical: strings.ToLower(r.HistoricalObjectReplication), SyncRole: r.SyncRole,
-			RTC: strings.ToLower(r.RTC), KMS: r.KMS, Tags: tags, OddTags: odd, Status: replication.RuleStatus(r.Status),
+			RTC: strings.ToLower(r.RTC), KMS: r.KMS, Tags: tags, OddTags: odd, Unknown: r.unknown(), Status: replication.RuleStatus(r.Status),
 		})
 	}
 	return s, nil

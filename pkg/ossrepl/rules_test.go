@@ -67,6 +67,14 @@ func TestTagFiltersOfAnyFormAreNoticed(t *testing.T) {
 	}
 }
 
+func TestElementsThatAreNotReadAreNamed(t *testing.T) {
+	cl, _ := serve(t, always(200, `<ReplicationConfiguration><Rule><ID>r</ID><Priority>3</Priority><Mood>calm</Mood><Priority>4</Priority><RTC><Status>enabled</Status></RTC></Rule><Rule><ID>s</ID></Rule></ReplicationConfiguration>`))
+	s, err := cl.Rules(t.Context(), src)
+	require.NoError(t, err)
+	require.Equal(t, []string{"Mood", "Priority"}, s.Rules[0].Unknown)
+	require.Empty(t, s.Rules[1].Unknown)
+}
+
 func filter(match replication.TagMatch, key, value string) *replication.TagFilter {
 	return &replication.TagFilter{Match: match, Set: []replication.Tag{{Key: key, Value: value}}}
 }

@@ -5,6 +5,15 @@ import "fmt"
 // causes is what is read to find out why nothing arrives.
 const causes = LookProgress | LookSource | LookDestination | LookRole | LookAttachment | LookPolicy
 
+// causes returns what is read of this job. The role of an adopted rule is not ours to
+// judge: others made it, as they meant it.
+func (j *Job) causes() Look {
+	if j.Request.adopts() {
+		return causes &^ (LookRole | LookAttachment | LookPolicy)
+	}
+	return causes
+}
+
 // A check names what is wrong, or "".
 type check func(j *Job, s Seen) (Reason, string)
 
@@ -24,6 +33,7 @@ var checks = []check{
 	func(j *Job, s Seen) (Reason, string) {
 		name := j.Request.RoleName()
 		switch {
+		case j.Request.adopts():
 		case s.Role.Is == Missing:
 			return ReasonRoleMissing, fmt.Sprintf("role %s does not exist any more; its policy was %s", name, j.Request.PolicyName())
 		case !SameDocument(s.Role.Trust, TrustPolicy()):
@@ -34,6 +44,7 @@ var checks = []check{
 	func(j *Job, s Seen) (Reason, string) {
 		name := j.Request.PolicyName()
 		switch {
+		case j.Request.adopts():
 		case !s.Attachment.Attached, s.Policy.Is == Missing:
 			return ReasonPolicyMissing, fmt.Sprintf("policy %s is not attached to role %s any more", name, j.Request.RoleName())
 		case !SameDocument(s.Policy.Document, RolePolicy(j.Request)):
@@ -49,6 +60,15 @@ func orNone(_ Reason, message string) string {
 		return "no check names a cause"
 	}
 	return message
+}
+
+// orNone words what causeOf returned of this job, and of an adopted rule what was
+// not looked at.
+func (j *Job) orNone(r Reason, message string) string {
+	if message == "" && j.Request.adopts() {
+		return orNone(r, message) + "; not looked at: " + j.adoptedRole()
+	}
+	return orNone(r, message)
 }
 
 // causeOf returns the first cause that the checks name, or "".

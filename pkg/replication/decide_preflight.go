@@ -20,6 +20,9 @@ func decidePreflight(j *Job, v View) Step {
 	if o := j.Last; o != nil && o.Effect == EffectClaimPair && o.Owner != "" && o.Owner != j.ID {
 		return decideOwned(j, v)
 	}
+	if r.adopts() {
+		return preflightAdoption(j, v)
+	}
 	if !j.Made.Pair.IsZero() {
 		return next(j, PhaseRole, v)
 	}

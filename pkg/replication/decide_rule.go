@@ -158,10 +158,10 @@ func decideStarting(j *Job, v View) Step {
 	if waited < StartingLate {
 		return wait(j, ReasonStarting, name+" is starting", again)
 	}
-	if !v.Seen.Has(causes) {
-		return Step{Look: causes}
+	if l := j.causes(); !v.Seen.Has(l) {
+		return Step{Look: l}
 	}
-	cause := orNone(causeOf(j, v.Seen))
+	cause := j.orNone(causeOf(j, v.Seen))
 	if waited >= StartingLost {
 		return fail(j, ReasonStartingLate, fmt.Sprintf("%s did not start within %s; %s", name, shortDuration(StartingLost), cause), v)
 	}

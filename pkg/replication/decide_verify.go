@@ -231,8 +231,8 @@ func underway(j *Job, lost Reason, what string, v View) Step {
 		j.Rule.Gone = time.Time{}
 		return wait(j, ReasonCanaryUnderway, what+" is on its way", p.pause(v))
 	}
-	if !v.Seen.Has(causes) {
-		return Step{Look: causes}
+	if l := j.causes(); !v.Seen.Has(l) {
+		return Step{Look: l}
 	}
 	cause, message := causeOf(j, v.Seen)
 	if cause == ReasonRuleVanished {
@@ -240,9 +240,9 @@ func underway(j *Job, lost Reason, what string, v View) Step {
 	}
 	j.Rule.Gone = time.Time{}
 	if waited >= CanaryLost {
-		return fail(j, lost, fmt.Sprintf("%s has not arrived within %s; %s", what, shortDuration(CanaryLost), orNone(cause, message)), v)
+		return fail(j, lost, fmt.Sprintf("%s has not arrived within %s; %s", what, shortDuration(CanaryLost), j.orNone(cause, message)), v)
 	}
-	late := fmt.Sprintf("%s has not arrived after %s; %s", what, shortDuration(CanaryLate), orNone(cause, message))
+	late := fmt.Sprintf("%s has not arrived after %s; %s", what, shortDuration(CanaryLate), j.orNone(cause, message))
 	switch cause {
 	case "":
 		if !p.ReportedLate {
@@ -274,6 +274,12 @@ func awaitWatermark(j *Job, v View) Step {
 	switch {
 	case p.Watermark.IsZero():
 		p.Watermark = g.Watermark
+		// A rule that others made has copied before we came, if all that was written
+		// until a moment ago is there.
+		if j.Request.adopts() && !g.Watermark.IsZero() && v.Now.Sub(g.Watermark) <= j.Request.MaxLag() {
+			j.Evidence = &Evidence{By: "watermark", At: v.Now, Watermark: g.Watermark}
+			return verified(j, v)
+		}
 	case g.Watermark.After(p.Watermark):
 		j.Evidence = &Evidence{By: "watermark", At: v.Now, WatermarkBefore: p.Watermark, Watermark: g.Watermark}
 		return verified(j, v)
@@ -281,15 +287,15 @@ func awaitWatermark(j *Job, v View) Step {
 	if v.Now.Sub(p.Written) < CanaryLate {
 		return wait(j, ReasonCanaryUnderway, "the watermark is waited for; the ticket declined the canary", p.pause(v))
 	}
-	if !v.Seen.Has(causes) {
-		return Step{Look: causes}
+	if l := j.causes(); !v.Seen.Has(l) {
+		return Step{Look: l}
 	}
 	stands := "the watermark has not moved for " + shortDuration(CanaryLate)
 	switch cause, message := causeOf(j, v.Seen); cause {
 	case ReasonStarting:
 		return wait(j, cause, stands+"; "+message, p.pause(v))
 	case "":
-		return block(j, ReasonWatermarkStands, stands+"; "+orNone(cause, message), v)
+		return block(j, ReasonWatermarkStands, stands+"; "+j.orNone(cause, message), v)
 	default:
 		return block(j, cause, stands+"; "+message, v)
 	}
@@ -342,7 +348,11 @@ func verified(j *Job, v View) Step {
 		}
 	}
 	reason := ReasonVerified
-	if j.Evidence.By == "watermark" {
+	switch {
+	case j.Evidence.By != "watermark":
+	case j.Evidence.WatermarkBefore.IsZero():
+		reason = ReasonAdopted
+	default:
 		reason = ReasonVerifiedNoCanary
 	}
 	message := reason.Meaning()

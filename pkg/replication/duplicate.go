@@ -72,13 +72,16 @@ func (o OwnerSeen) why() string {
 
 // notOptions are the members of a ticket that say nothing of the pair: its identity,
 // who asked and agreed, and what was accepted once.
-var notOptions = map[string]bool{"specVersion": true, "id": true, "action": true, "requester": true, "target": true,
+var notOptions = map[string]bool{"specVersion": true, "id": true, "action": true, "requester": true, "approvals": true, "target": true,
 	"historical.acceptOverwrite": true}
 
 // Changes returns what r asks for otherwise than old, field by field in their order
 // ("rtc: false -> true"). nil means that both ask for the same pair with the same
 // options. The order of prefixes and of tags does not matter.
 func (r Request) Changes(old Request) []string {
+	if r.adopts() || old.adopts() { // an adoption takes the role as it is
+		r.Role, old.Role = RoleChoice{}, RoleChoice{}
+	}
 	was, is := optionsOf(old), optionsOf(r)
 	names := maps.Clone(was)
 	maps.Copy(names, is)

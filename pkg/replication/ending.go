@@ -27,6 +27,10 @@ func end(j *Job, p Phase, r Reason, message string, v View) Step {
 	if j.Request.Action.aboutAnother() || j.takenDown() {
 		return finish(j, p, r, message, v)
 	}
+	if j.Request.adopts() && j.RuleStands() {
+		message += "; " + j.ruleName() + " is left as it was found"
+		j.letGo(v)
+	}
 	confirmed := j.RuleStands() && !j.Rule.Confirmed.IsZero()
 	if confirmed || j.Made.Pair.IsZero() && !j.Made.PairAsked {
 		return finish(j, p, r, message, v)
@@ -34,8 +38,12 @@ func end(j *Job, p Phase, r Reason, message string, v View) Step {
 	return tidy(j, PhaseReleasing, Ending{Phase: p, Reason: r, Message: message}, v)
 }
 
-// undo ends a job whose rule does something else than was asked for.
+// undo ends a job whose rule does something else than was asked for. A rule that
+// others made is not ours to close without being asked.
 func undo(j *Job, r Reason, message string, v View) Step {
+	if j.Request.adopts() {
+		return fail(j, map[Reason]Reason{ReasonRuleDiffers: ReasonAdoptDiffers, ReasonOutOfScope: ReasonAdoptLeaks}[r], message, v)
+	}
 	return tidy(j, PhaseUndoing, Ending{Phase: PhaseFailed, Reason: r, Message: message}, v)
 }
 

@@ -55,7 +55,7 @@ func (j *Job) emit(t EventType, r Reason, message string, now time.Time) {
 	e := Event{Type: t, At: now, Job: j.ID, Phase: j.Phase, Reason: r, Message: message, Remedy: r.Remedy()}
 	var detail any
 	switch {
-	case t == EventAccepted && j.Request.Action == ActionReplicate:
+	case t == EventAccepted && j.Request.Action.HasPair():
 		detail = PairDetail{j.Request.Topology()}
 	case t == EventVerified && j.Evidence != nil:
 		detail = verifiedDetail{PairDetail{j.Request.Topology()}, j.Evidence}

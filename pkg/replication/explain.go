@@ -13,7 +13,7 @@ type Explanation struct {
 	Action      Action `json:"action"`
 	Source      End    `json:"source"`
 	Destination End    `json:"destination"`
-	Target      string `json:"target,omitempty"` // of a ticket about another one, which may have no ends
+	Target      string `json:"target,omitempty"` // the ticket that one about another is about, or the rule of an adoption
 	// Stop is the newest order to take the job down; nil: there was none.
 	Stop *Order `json:"stop,omitempty"`
 
@@ -222,7 +222,11 @@ func (j *Job) things() []Thing {
 		if name == "" { // not known yet
 			name = fmt.Sprintf("from %s to %s", r.Source.Bucket, r.Destination.Bucket)
 		}
-		made = append(made, Thing{What: "rule", Name: name, At: j.Made.Rule, Unsure: !j.RuleStands()})
+		what := "rule"
+		if r.adopts() {
+			what, name = "adopted rule", name+" with "+j.adoptedRole()
+		}
+		made = append(made, Thing{What: what, Name: name, At: j.Made.Rule, Unsure: !j.RuleStands()})
 	}
 	return append(made, j.ownObjects()...)
 }
@@ -266,6 +270,12 @@ func (j *Job) ahead() []Ahead {
 		add(p)
 	case p == PhaseReceived && j.Request.Action.aboutAnother():
 		p = PhaseOrdering
+		add(p)
+	case j.Request.adopts() && (p == PhaseReceived || p == PhasePreflight):
+		if p == PhaseReceived {
+			add(PhasePreflight)
+		}
+		p = PhaseAdopting
 		add(p)
 	}
 	if e := j.Ending; e != nil && p != PhaseStopping {

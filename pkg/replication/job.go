@@ -73,8 +73,8 @@ type Ending struct {
 	Message string `json:"message"`
 }
 
-// Made is what the job itself has made or claimed. Only what is recorded here is
-// ever taken away again. A zero time means that it was not.
+// Made is what the job itself has made, claimed or adopted. Only what is recorded here
+// is ever taken away again. A zero time means that it was not.
 type Made struct {
 	NoRule     time.Time `json:"noRule,omitzero"`     // the last look before a put that showed no rule for the pair
 	PairAsked  bool      `json:"pairAsked,omitempty"` // a claim was begun: the pair may be ours without our knowing
@@ -93,6 +93,7 @@ type Made struct {
 // Rule is what is known of the job's rule.
 type Rule struct {
 	ID        string `json:"id,omitempty"`
+	Role      string `json:"role,omitempty"`      // of an adopted rule; "" when it shows none [fact 6]
 	Unsettled bool   `json:"unsettled,omitempty"` // a put was begun, and no answer or look has told its outcome
 	// Accepted is when OSS answered the put with success, or when a rule was found
 	// that only a put with a lost answer can have made.
@@ -100,7 +101,7 @@ type Rule struct {
 	Confirmed    time.Time `json:"confirmed,omitzero"` // read back and found equal
 	Live         time.Time `json:"live,omitzero"`      // first seen doing
 	Gone         time.Time `json:"gone,omitzero"`      // first look that did not show it; zero while it is seen
-	Ended        time.Time `json:"ended,omitzero"`     // the look after which it is known not to stand any more
+	Ended        time.Time `json:"ended,omitzero"`     // the look after which it is known not to stand any more, or when an adoption let go of it
 	ReportedLate bool      `json:"reportedLate,omitempty"`
 }
 

@@ -46,6 +46,9 @@ func Parse(body []byte) (Request, Problems) {
 	if r.Action.aboutAnother() {
 		r = Request{SpecVersion: r.SpecVersion, ID: r.ID, Action: r.Action, Requester: r.Requester, Target: r.Target}
 	}
+	if r.Action == ActionAdopt {
+		r.Role = RoleChoice{}
+	}
 	checkAction(&p, fields, r.Action)
 	return r, p
 }
@@ -57,7 +60,7 @@ var forOrders = []string{"specVersion", "id", "action", "target", "requester"}
 func checkAction(p *Problems, n node, a Action) {
 	for _, name := range n.names {
 		_, exists := fieldsByName(reflect.TypeFor[Request]())[name]
-		if exists && (a.aboutAnother() && !slices.Contains(forOrders, name) || a == ActionReplicate && name == "target") {
+		if exists && (a.aboutAnother() && !slices.Contains(forOrders, name) || a == ActionReplicate && name == "target" || a == ActionAdopt && name == "role") {
 			p.add(ReasonInvalid, name, fmt.Sprintf("the action %s takes no %s", a, name))
 		}
 	}

@@ -11,6 +11,7 @@ const (
 	PhasePolicy     Phase = "policy"     // its least-privilege policy is made
 	PhaseAttachment Phase = "attachment" // the policy is attached to the role
 	PhaseRule       Phase = "rule"       // the rule is put, read back and compared
+	PhaseAdopting   Phase = "adopting"   // of an adoption: the rule of others is taken under watch
 	PhaseStarting   Phase = "starting"   // OSS starts the rule
 	PhaseVerifying  Phase = "verifying"  // the live rule is proven with objects of our own
 	PhaseWatching   Phase = "watching"   // proven; the watch has it

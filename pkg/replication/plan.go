@@ -146,7 +146,7 @@ var planFields = map[Reason]string{
 	ReasonDestinationMissing: "destination.bucket", ReasonDestinationNotOurs: "destination.bucket", ReasonDestinationRegion: "destination.region",
 	ReasonRegionNotAllowed: "destination.region", ReasonAccelerationNeeded: "transferAcceleration", ReasonAccelerationPointless: "transferAcceleration",
 	ReasonRTCNotOffered: "rtc", ReasonOverwrite: "historical.acceptOverwrite", ReasonRuleExists: "destination.bucket", ReasonPairOwned: "destination.bucket",
-	ReasonPairDiffers: "destination.bucket", ReasonDuplicate: "destination.bucket",
+	ReasonAdoptMissing: "target", ReasonAdoptClosing: "target", ReasonPairDiffers: "destination.bucket", ReasonDuplicate: "destination.bucket",
 }
 
 // A walk carries a job through the table without a world.
@@ -260,7 +260,9 @@ func (w *walk) world() Seen {
 	if spec.RTC {
 		g.RTC = "enabled"
 	}
-	s.Rules = &RulesSeen{Rules: []RuleSeen{g}}
+	if !j.Request.adopts() { // the rule that is adopted stands already
+		s.Rules = &RulesSeen{Rules: []RuleSeen{g}}
+	}
 	s.Progress = &ProgressSeen{Is: Exists, Status: RuleDoing, Watermark: w.now.Add(time.Second)}
 	s.Role = &RoleSeen{Is: Exists, Trust: TrustPolicy()}
 	s.Policy = &PolicySeen{Is: Exists, Document: RolePolicy(j.Request)}

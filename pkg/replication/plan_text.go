@@ -126,7 +126,7 @@ func (p *PlanResult) risks(j *Job, s Survey) {
 	add(r.ReplicateDeletes && !j.Versioned, "delete-is-final", "what is deleted at the source, also by a lifecycle rule, is deleted in %s and cannot be recovered: it keeps no versions [fact 13]", dst)
 	add(r.ReplicateDeletes && j.Versioned, "version-delete-is-final", "deleting a version at the source, also by a lifecycle rule, deletes it in %s beyond recovery [fact 13]", dst)
 	p.sameNames(r, j.Versioned, s.Seen, s.More.SameNames)
-	add(!history, "existing-objects-stay", "objects that exist before the rule takes effect are not copied [fact 5]")
+	add(!history && !r.adopts(), "existing-objects-stay", "objects that exist before the rule takes effect are not copied [fact 5]")
 	add(!r.Verify.Canary, "watermark-idle", "without the canary the only evidence is that the watermark moves: while nobody writes to %s the ticket can be blocked as %s", r.Source.Bucket, ReasonWatermarkStands)
 	add(!r.RTC, "no-promise", "OSS promises no time of arrival: minutes to hours are usual, also beyond limits.maxLag (%s) [fact 18]", r.MaxLag())
 	add(true, "silent-standstill", "a rule whose role or policy is changed later stands still without an error; only the lag shows it [fact 27]")
@@ -141,7 +141,7 @@ func (p *PlanResult) final(j *Job) {
 	}
 	add(true, "rule-immutable", "the rule cannot be edited: another one means to close it and to wait until it is gone [fact 2] [fact 9]")
 	add(true, "copies-stay", "what was copied stays in %s when the rule is closed [fact 9]", r.Destination.Bucket)
-	add(true, "grants-stay", "role %s and policy %s stay when the ticket fails; its message names them", j.Request.RoleName(), j.Request.PolicyName())
+	add(!r.adopts(), "grants-stay", "role %s and policy %s stay when the ticket fails; its message names them", j.Request.RoleName(), j.Request.PolicyName())
 	if j.Evidence != nil {
 		for _, left := range j.Evidence.LeftBehind {
 			add(true, "canary-left", "%s stays: nothing is deleted at the destination but by the rule", left)
@@ -153,6 +153,11 @@ func (p *PlanResult) times(j *Job) {
 	add := func(code, format string, args ...any) {
 		p.Times = append(p.Times, PlanNote{code, fmt.Sprintf(format, args...)})
 	}
+	if j.Request.adopts() {
+		add("adoption", "the rule copies already; looking at it takes seconds")
+		j.timesOfProof(add)
+		return
+	}
 	add("grants", "the new role is known everywhere after seconds as a rule; no figure is published [fact 23]. After %s somebody is asked to look", shortDuration(PropagationLimit))
 	add("start", "OSS starts the rule within 3 to 5 minutes [fact 8]. Late is reported after %s, given up after %s", shortDuration(StartingLate), shortDuration(StartingLost))
 	if j.Request.RTC {
@@ -163,6 +168,10 @@ func (p *PlanResult) times(j *Job) {
 	if *j.Request.Historical.Replicate {
 		add("historical", "how long the historical copy takes depends on size and number of the objects; nothing is promised [fact 18]")
 	}
+	j.timesOfProof(add)
+}
+
+func (j *Job) timesOfProof(add func(code, format string, args ...any)) {
 	if j.Request.Verify.Canary {
 		add("proof", "the proof waits for three arrivals. Late is reported after %s, given up after %s", shortDuration(CanaryLate), shortDuration(CanaryLost))
 	}

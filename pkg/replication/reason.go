@@ -63,6 +63,15 @@ const (
 	ReasonDuplicate Reason = "pair.duplicate-of"
 )
 
+// Of adoption.
+const (
+	ReasonAdoptMissing Reason = "adopt.no-rule"
+	ReasonAdoptClosing Reason = "adopt.closing"
+	ReasonAdoptDiffers Reason = "adopt.rule-differs"
+	ReasonAdoptLeaks   Reason = "adopt.out-of-scope"
+	ReasonAdopted      Reason = "job.adopted"
+)
+
 // On the way.
 const (
 	ReasonAccepted        Reason = "job.accepted"

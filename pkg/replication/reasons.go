@@ -3,6 +3,10 @@ package replication
 // reasons is ordered by code; a test keeps it complete and in order.
 var reasons = []ReasonText{
 	{ReasonAccountUnknown, "the ticket names an account that this desk does not work in", "send the ticket to the desk of that account, or correct source.account"},
+	{ReasonAdoptClosing, "the rule that was to be adopted is being removed", "ask who disabled it; when the pair is to be replicated again, wait until the rule is gone and send a ticket with the action replicate"},
+	{ReasonAdoptMissing, "the source has no such rule for this destination", "correct source, destination or target (replidesk discover lists the rules that nobody manages), or send a ticket with the action replicate to have one made"},
+	{ReasonAdoptLeaks, "an object outside the prefixes of the adopted rule, or without its tags, arrived at the destination; the rule is left as it is", "look what else copies to the destination, and open a case with OSS naming the rule id"},
+	{ReasonAdoptDiffers, "the rule is not the one that the adoption ticket describes; it is left as it is", "describe the rule as it is, as the message says, and send the ticket under a new id (replidesk discover --adopt does so); a rule cannot be changed"},
 	{ReasonApprovalInvalid, "a signature on the ticket does not hold", "have the approver named sign the ticket as it is sent now, with the version of replidesk that the desk runs; or take the entry out"},
 	{ReasonApprovalMissing, "the ticket needs an approval, and no approver other than the requester has signed it", "have an approver of this desk sign it (replidesk approve) and send what that prints; it keeps its id"},
 	{ReasonRequesterMissing, "a ticket that needs an approval has to say who asks, so that somebody else approves", "set requester, and have the ticket signed after that"},
@@ -23,6 +27,7 @@ var reasons = []ReasonText{
 	{ReasonHistoricalMissing, "the ticket does not say whether existing objects are to be copied, and the default of OSS copies and overwrites", "set historical.replicate to true or false"},
 	{ReasonOverwrite, "copying existing objects can replace objects of the same name at a destination without versioning", "turn versioning on for both buckets, or set historical.acceptOverwrite, or do not copy existing objects"},
 	{ReasonAccepted, "the ticket is in order and its job has begun", ""},
+	{ReasonAdopted, "the adopted rule is in force and its watermark lies within the limit of the ticket, which is the only evidence; the pair is under watch", ""},
 	{ReasonCancelled, "the job was stopped before it had made anything", "nothing; to replicate the pair all the same, send its ticket under a new id"},
 	{ReasonCompleted, "what the ticket asked for is done", ""},
 	{ReasonStopped, "the rule is closed, what the job made was taken back, the pair is free; the data stays at both ends", "nothing; what is left in place is named in the message"},
@@ -48,7 +53,7 @@ var reasons = []ReasonText{
 	{ReasonRegionNotAllowed, "OSS does not replicate from the source's region to the destination's", "choose a destination in one of the regions named in the message"},
 	{ReasonReserved, "the bucket keeps the state of Replidesk itself", "choose another bucket"},
 	{ReasonResidency, "the data of the source may not leave certain regions, and the destination lies outside", "choose a destination in one of the regions named in the message; who may widen them does so under \"residency\" of the desk file"},
-	{ReasonRuleExists, "the source has a rule for this destination that no job made", "disable that rule in the console and wait until it is gone, then send a new ticket; rules cannot be changed"},
+	{ReasonRuleExists, "the source has a rule for this destination that no job made", "take it under watch as it is, with a ticket of the action adopt (replidesk discover lists such rules); or disable it in the console, wait until it is gone and send this ticket under a new id: rules cannot be changed"},
 	{ReasonSameBucket, "source and destination are the same bucket", "name two buckets"},
 	{ReasonVersioningDiffers, "versioning is on for one bucket and off for the other; OSS wants both alike", "turn versioning on for the other bucket too and send a new ticket"},
 	{ReasonVersioningSuspended, "versioning is suspended; OSS does not replicate such buckets", "turn versioning on again for both buckets and send a new ticket"},

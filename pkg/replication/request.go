@@ -21,6 +21,8 @@ const (
 	ActionStop Action = "stop"
 	// ActionCancel is a stop that is refused when the pair is watched already.
 	ActionCancel Action = "cancel"
+	// ActionAdopt takes a rule that others made under watch.
+	ActionAdopt Action = "adopt"
 )
 
 // A Request is one ticket. The JSON Schema of it is printed by "replidesk schema";
@@ -34,14 +36,15 @@ type Request struct {
 	Requester string `json:"requester,omitempty"`
 	// Approvals are no part of the fingerprint: a ticket with one more is the same.
 	Approvals []Approval `json:"approvals,omitempty"`
-	// Target is the id of the ticket that this one is about; "" for one that is about
-	// none. A stop or cancel has no more members than these, and what follows is zero.
+	// Target is the id of the ticket that this one is about, or of the rule that an
+	// adoption is about, which may leave it out; "" for all others. A stop or cancel
+	// has no more members than these, and what follows is zero.
 	Target string `json:"target,omitempty"`
 
 	Source      End `json:"source"`
 	Destination End `json:"destination"`
 
-	Role             RoleChoice `json:"role"`
+	Role             RoleChoice `json:"role"` // zero in an adoption: the role is that of the rule
 	Objects          Objects    `json:"objects"`
 	ReplicateDeletes bool       `json:"replicateDeletes"`
 	Historical       Historical `json:"historical"`

@@ -32,6 +32,9 @@ func RuleFor(r Request) RuleSpec {
 		Prefixes: slices.Clone(r.Objects.Prefixes), Tags: r.Objects.Tags, Action: "PUT", Historical: "disabled",
 		SyncRole: r.RoleName(), RTC: r.RTC,
 	}
+	if r.adopts() {
+		s.SyncRole = "" // whatever it is
+	}
 	if r.TransferAcceleration {
 		s.Transfer = TransferAcceleration
 	}
@@ -47,7 +50,7 @@ func RuleFor(r Request) RuleSpec {
 // Differences compares the rule that was asked for with the one that was read
 // back, element by element. nil means that they are the same by meaning. An
 // element that OSS does not always show (SyncRole; the internal link) counts as
-// the same when it is absent. [fact 6]
+// the same when it is absent [fact 6], and a role that was not asked for is any.
 func (s RuleSpec) Differences(g RuleSeen) []string {
 	var d []string
 	differ := func(element, asked, got string) {
@@ -66,7 +69,7 @@ func (s RuleSpec) Differences(g RuleSeen) []string {
 	if got := g.TransferType; got != "" || s.Transfer != TransferInternal {
 		differ("transfer type", s.Transfer, got)
 	}
-	if g.SyncRole != "" {
+	if g.SyncRole != "" && s.SyncRole != "" {
 		differ("sync role", s.SyncRole, g.SyncRole)
 	}
 	differ("RTC", onOff(s.RTC), onOff(g.RTC == "enabled" || g.RTC == "enabling"))

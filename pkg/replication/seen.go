@@ -112,6 +112,7 @@ type RuleSeen struct {
 	KMS          string     // "", "Enabled", "Disabled"
 	Tags         *TagFilter // nil: none; a match that is not known is what OSS calls it
 	OddTags      int        // elements that speak of tags in another form
+	Unknown      []string   // names of the elements that are not read, in order
 	Status       RuleStatus
 }
 

@@ -66,6 +66,11 @@ func stopRule(j *Job, v View) (Step, bool) {
 	if !j.ruleMayStand() {
 		return Step{}, false
 	}
+	if j.Request.adopts() && j.Stop.Action == ActionCancel { // that nothing comes of an adoption says nothing of the rule
+		j.Stop.Left = append(j.Stop.Left, j.ruleName()+", as it was found")
+		j.letGo(v)
+		return Step{}, false
+	}
 	if !v.Seen.Has(LookRules) {
 		return Step{Look: LookRules}, true
 	}
@@ -79,6 +84,9 @@ func stopRule(j *Job, v View) (Step, bool) {
 	case !ok, !j.made(g):
 		if j.RuleStands() {
 			j.Stop.Removed = append(j.Stop.Removed, j.ruleName())
+			if j.Request.adopts() {
+				j.Stop.Left = append(j.Stop.Left, j.adoptedRole())
+			}
 		}
 		j.Made.Rule, j.Rule.Ended, j.Rule.Unsettled = time.Time{}, v.Now, false
 		return Step{}, false

@@ -44,8 +44,8 @@ func Validate(r Request, d Desk) Problems {
 		p.add(ReasonInvalidID, "id", "the id must be 1 to 64 letters, digits, dots, underscores or hyphens and begin with a letter or digit")
 	}
 	switch r.Action {
-	case ActionReplicate, ActionStop, ActionCancel:
-	case "set-rtc", "adopt":
+	case ActionReplicate, ActionStop, ActionCancel, ActionAdopt:
+	case "set-rtc":
 		p.add(ReasonNotSupported, "action", fmt.Sprintf("the action %s is not supported yet", r.Action))
 	default:
 		p.add(ReasonInvalid, "action", fmt.Sprintf("%q is not an action", r.Action))
@@ -56,6 +56,9 @@ func Validate(r Request, d Desk) Problems {
 	if r.Action.aboutAnother() {
 		validateTarget(&p, r)
 		return p
+	}
+	if r.Action == ActionAdopt && r.Target != "" && !ValidID(r.Target) {
+		p.add(ReasonInvalid, "target", "target has to be the id of the rule that is to be adopted; leave it out where the id has another form, since a pair has one rule")
 	}
 	validateEnds(&p, r, d)
 	validatePermit(&p, r, d)
@@ -171,7 +174,7 @@ func validateTopology(p *Problems, r Request) {
 }
 
 func validateOptions(p *Problems, r Request) {
-	if r.Role.Type != RoleNew {
+	if r.Role.Type != RoleNew && !r.adopts() {
 		if r.Role.Type == "AliyunOSSRole" || r.Role.Type == "custom" {
 			p.add(ReasonNotSupported, "role.type", fmt.Sprintf("the role type %s is not supported yet", r.Role.Type))
 		} else {

@@ -66,7 +66,7 @@ func TestAnyWalkThroughTheTableEndsWell(t *testing.T) {
 		return // too few to come by every end
 	}
 	for _, want := range []string{"watching job.verified", "watching job.verified-by-watermark", "rejected pair.rule-exists", "failed rule.differs", "failed rule.vanished",
-		"failed pair.rule-exists", "failed worker.crash", "completed pair.duplicate-of", "rejected pair.duplicate-of", "rejected pair.options-differ", "failed cloud.refused"} {
+		"failed pair.rule-exists", "failed worker.crash", "completed pair.duplicate-of", "watching job.adopted", "rejected adopt.rule-differs", "rejected adopt.no-rule", "rejected adopt.closing", "rejected pair.duplicate-of", "rejected pair.options-differ", "failed cloud.refused"} {
 		require.NotZero(t, ends[want], "no walk ended %s: the cloud of this test is too kind", want)
 	}
 }
@@ -303,11 +303,16 @@ func (w *walk) save(j *job) {
 func (w *walk) checkEffect(j *job, e replication.Effect) {
 	switch e.Kind {
 	case replication.EffectPutRule:
+		w.must(j.Request.Action != replication.ActionAdopt, "an adoption puts a rule")
 		w.must(!w.c.open(), "a rule is put while one of ours stands")
 		w.must(!j.Made.Pair.IsZero(), "a rule is put without the pair")
 	case replication.EffectCloseRule:
 		w.must(!j.Made.Rule.IsZero() && e.RuleID != "" && e.RuleID == j.Rule.ID, "a rule is closed that is not recorded as made")
-		w.must(w.c.rule == nil || w.c.rule.shown.ID != e.RuleID || w.c.rule.ours, "a rule of somebody else is closed")
+		adopted := j.Request.Action == replication.ActionAdopt && j.Ordered()
+		w.must(w.c.rule == nil || w.c.rule.shown.ID != e.RuleID || w.c.rule.ours || adopted, "a rule of somebody else is closed")
+		w.must(j.Request.Action != replication.ActionAdopt || adopted, "an adopted rule is closed without an order")
+	case replication.EffectCreateRole, replication.EffectCreatePol, replication.EffectAttach, replication.EffectDetach, replication.EffectDeletePol, replication.EffectDeleteRole:
+		w.must(j.Request.Action != replication.ActionAdopt, "an adoption touches grants")
 	case replication.EffectDelete:
 		w.must(j.Verification.First != nil && e.Object.Key == j.Verification.Key, "an object is deleted that is not recorded as written")
 	case replication.EffectCleanUp:
@@ -326,6 +331,10 @@ func (w *walk) checkEnd(j *job) {
 	}
 	w.must(j.Intent == nil && j.Block == nil && j.Ending == nil, "an end with something under way")
 	owned := w.c.owner == w.c.r.ID
+	if w.c.r.Action == replication.ActionAdopt && j.Phase != replication.PhaseCompleted {
+		w.checkAdopted(j, owned)
+		return
+	}
 	if j.Phase == replication.PhaseWatching {
 		w.must(owned, "a watched pair is not owned")
 		w.checkObjects(strings.Join(j.Evidence.LeftBehind, " "))
@@ -347,6 +356,20 @@ func (w *walk) checkEnd(j *job) {
 	w.must(!w.c.open() || j.RuleStands() && strings.Contains(j.Message, "left in place: rule") || unknown, "a rule stands that the result does not name: %s", j.Message)
 	w.must(!owned || w.c.open() || j.RuleStands() || unknown, "the pair is kept for nothing")
 	w.must(!w.c.role || strings.Contains(j.Message, replication.RoleName(j.ID)) || j.Made.Role.IsZero(), "a role is left and not named")
+	if j.Verification != nil && j.Evidence == nil {
+		w.checkObjects(j.Message)
+	}
+}
+
+// checkAdopted sees that an adopted rule is watched, or left as it was found.
+func (w *walk) checkAdopted(j *job, owned bool) {
+	unknown := strings.Contains(j.Message, "the claim of the pair")
+	w.must(owned == (j.Phase == replication.PhaseWatching) || unknown, "the pair is owned: %t, in %s", owned, j.Phase)
+	if j.Phase == replication.PhaseWatching && w.c.rule != nil {
+		w.must(j.Rule.ID == w.c.rule.shown.ID, "the watched rule is the adopted one")
+		w.checkObjects(strings.Join(j.Evidence.LeftBehind, " "))
+	}
+	w.must(j.Phase == replication.PhaseWatching || !j.RuleStands(), "the rule is left to those who made it")
 	if j.Verification != nil && j.Evidence == nil {
 		w.checkObjects(j.Message)
 	}

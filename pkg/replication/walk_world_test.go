@@ -92,10 +92,33 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 		}
 	})
 	c.list()
-	if c.odds(0.06) {
+	switch {
+	case c.odds(0.06):
 		c.ownedByAnother()
+	case c.odds(0.15):
+		c.toBeAdopted()
 	}
 	return c
+}
+
+// toBeAdopted has the ticket adopt the rule of somebody else, if there is one that
+// equals what it says.
+func (c *cloud) toBeAdopted() {
+	c.r.Action, c.r.Role = replication.ActionAdopt, replication.RoleChoice{}
+	if c.odds(0.1) {
+		return
+	}
+	c.newRule(replication.RuleSeen{SyncRole: []string{"theirs", ""}[c.rng.IntN(2)]}, false)
+	switch g := &c.rule.shown; c.rng.IntN(8) {
+	case 0:
+		g.RTC = map[string]string{"": "enabled", "enabled": ""}[g.RTC]
+	case 1: // it has only just been made
+	case 2:
+		c.closeRule()
+	default:
+		g.Status, c.rule.doing = replication.RuleDoing, c.now
+	}
+	c.lists = []list{{c.now.Add(-time.Hour), []replication.RuleSeen{c.rule.shown}}} // it stands for long
 }
 
 // ownedByAnother has another ticket own the pair, with the same options or others. It
@@ -160,6 +183,9 @@ func (c *cloud) to(t time.Time) {
 }
 
 func (c *cloud) fit() bool {
+	if c.r.Action == replication.ActionAdopt { // others gave it its rights
+		return !c.now.Before(c.broken)
+	}
 	return c.role && c.policy && !c.attached.IsZero() && !c.now.Before(c.broken) && c.now.Sub(c.attached) > 8*time.Second
 }
 

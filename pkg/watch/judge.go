@@ -212,6 +212,9 @@ func judgeBackfill(p Pair, s Sample, now time.Time) verdict {
 		return verdict{}
 	}
 	m, reported := p.last()
+	if p.Adopted && !reported { // it may have been complete for years
+		return verdict{}
+	}
 	if p.done() {
 		return verdict{known: true, message: fmt.Sprintf("the backfill of bucket %s is complete", p.Bucket)}
 	}

@@ -252,6 +252,17 @@ func TestAnAlertSaysWhatIsWrongInFiguresAndWhatToDo(t *testing.T) {
 	})
 }
 
+func TestABackfillOfAnAdoptedRuleThatIsNotReportedIsNobodysFault(t *testing.T) {
+	p := pair(t, func(r *replication.Request) {
+		backfill(time.Time{})(r)
+		r.Action = replication.ActionAdopt
+	})
+	require.True(t, p.Adopted)
+	tell(t, p, poll{0, mark(0), ""}, poll{7 * time.Hour, mark(7 * time.Hour), ""}, poll{8 * time.Hour, mark(8 * time.Hour), ""})
+	stands := func(after time.Duration) Sample { return with(mark(after), 0.5) }
+	tell(t, p, poll{0, stands(0), ""}, poll{7 * time.Hour, stands(7 * time.Hour), ""}, poll{8 * time.Hour, stands(8 * time.Hour), "backfill/480/firing"})
+}
+
 func TestTheEndOfTheWatchResolvesWhatFires(t *testing.T) {
 	p := pair(t, nil)
 	require.Empty(t, End(p, noon))

@@ -25,6 +25,7 @@ type Pair struct {
 	Limit      int64  `json:"l"`           // the ticket's lag limit, in seconds
 	RTC        bool   `json:"t,omitempty"` // with replication time control
 	Historical bool   `json:"h,omitempty"` // with a backfill
+	Adopted    bool   `json:"o,omitempty"` // others made the rule, at a time that is not known
 	Due        Moment `json:"u,omitempty"` // when the backfill has to be done; 0: no date
 	Since      Moment `json:"s"`           // when the watch began
 	Polled     Moment `json:"p,omitempty"` // last poll; 0: none yet
@@ -101,7 +102,7 @@ func NewPair(j *replication.Job, rev uint64) (Pair, error) {
 	r := j.Request
 	p := Pair{
 		Job: j.ID, Rev: rev, Account: r.Source.Account, Region: r.Source.Region, Bucket: r.Source.Bucket,
-		Rule: j.Rule.ID, Limit: int64(r.Limits.MaxLag.Std() / time.Second), RTC: r.RTC, Since: At(j.Since),
+		Rule: j.Rule.ID, Adopted: r.Action == replication.ActionAdopt, Limit: int64(r.Limits.MaxLag.Std() / time.Second), RTC: r.RTC, Since: At(j.Since),
 	}
 	if h := r.Historical; h.Replicate != nil && *h.Replicate {
 		p.Historical = true

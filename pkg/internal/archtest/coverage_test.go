@@ -30,7 +30,6 @@ var (
 // asking are tickets that ask for what is refused by name, as members that take the
 // place of those of a good ticket.
 var asking = map[string]string{
-	"action":              `"action":"adopt"`,
 	"role.type":           `"role":{"type":"custom"}`,
 	"kms":                 `"kms":{"replicate":true,"keyId":"k"}`,
 	"destination.account": `"destination":{"account":"2000000000000002","region":"cn-shanghai","bucket":"dest-bucket"}`,
