@@ -120,7 +120,7 @@ func (d *demo) run(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	for _, name := range deploy.Functions() {
-		s, err := functionFigures(d.cloud, d.opt.FunctionsDir, name)
+		s, err := functionFigures(d.cloud, name)
 		if err != nil {
 			return err
 		}

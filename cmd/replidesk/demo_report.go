@@ -75,8 +75,8 @@ type alertSummary struct {
 }
 
 // functionFigures are read while the function is still deployed.
-func functionFigures(c *localcloud.Cloud, dir, name string) (functionSummary, error) {
-	info, err := os.Stat(localcloud.Binary(dir, name))
+func functionFigures(c *localcloud.Cloud, name string) (functionSummary, error) {
+	info, err := os.Stat(c.Function(name).Binary)
 	if err != nil {
 		return functionSummary{}, err
 	}

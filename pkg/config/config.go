@@ -152,11 +152,12 @@ const (
 	QueueResults       Queue = "results"        // results, to the ticket system
 	QueueDead          Queue = "dead"           // bad tickets with their reason, for people
 	QueueUndelivered   Queue = "undelivered"    // what a trigger gave up on; the sweep brings it back
+	QueueFailed        Queue = "failed"         // calls of the timer that failed or never ran, for people [fact 53]
 )
 
 // Queues returns all queues of a deployment.
 func Queues() []Queue {
-	return slices.Clone([]Queue{QueueRequests, QueueWakeProvision, QueueWakeVerify, QueueResults, QueueDead, QueueUndelivered})
+	return slices.Clone([]Queue{QueueRequests, QueueWakeProvision, QueueWakeVerify, QueueResults, QueueDead, QueueUndelivered, QueueFailed})
 }
 
 // QueueName returns the full name of a queue.

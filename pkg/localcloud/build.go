@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/replidesk/replidesk/deploy"
@@ -17,7 +18,7 @@ import (
 func Build(ctx context.Context, dir string) error {
 	for _, f := range deploy.Functions() {
 		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w",
-			"-o", Binary(dir, f), "github.com/replidesk/replidesk/functions/"+f)
+			"-o", filepath.Join(dir, f, "main"), "github.com/replidesk/replidesk/functions/"+f)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out

@@ -2,60 +2,130 @@ package localcloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
 	"time"
 
+	"github.com/replidesk/replidesk"
 	"github.com/replidesk/replidesk/deploy"
 	"github.com/replidesk/replidesk/pkg/config"
 	"github.com/replidesk/replidesk/pkg/emulator/fcemu"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
+	"github.com/replidesk/replidesk/pkg/serverless"
 )
 
-// What s.yaml says of the functions and their triggers; a test compares the two.
 const (
-	memory        = 512 // MB
-	timeout       = 240 * time.Second
-	batchCount    = 10
-	batchWindow   = time.Second
-	asyncMaxAge   = 60 * time.Second
-	tickPayload   = `{"tick":true}`
 	fcService     = "fc.aliyuncs.com"
-	retention     = 7 * 24 * 60 * 60 // seconds that a message is kept
 	rolesLookIn   = 20 * time.Millisecond
 	rolesLookLast = time.Minute
 )
 
-// instances is how many processes of a function may run at once.
-var instances = map[string]int{"provision": 5, "verify": 5, "progress": 1}
+// Retention is how long the queues keep a message, in seconds: a week. Serverless
+// Devs makes no queues, so s.yaml cannot say it.
+const Retention = 7 * 24 * 60 * 60
 
-// A queueTrigger says which queue wakes which function.
-type queueTrigger struct {
-	name, function string
-	queue          config.Queue
+// A Function is a function of s.yaml as the platform of the local cloud takes it,
+// but for its code: Binary and Invoke are empty. Its role has exactly the rights that
+// package deploy gives it.
+type Function struct {
+	fcemu.Function
+	Code   string // where its executable is below a directory of functions
+	Policy string // document of the policy of its role
+	Timers []fcemu.TimerTrigger
+	Queues []fcemu.QueueTrigger
 }
 
-var queueTriggers = []queueTrigger{
-	{"requests", "provision", config.QueueRequests},
-	{"wake", "provision", config.QueueWakeProvision},
-	{"wake", "verify", config.QueueWakeVerify},
+// Functions reads s.yaml with the settings of a deployment, by the names of
+// [deploy.Functions]. Triggers that are switched off there are left out.
+func Functions(settings map[string]string) (map[string]Function, error) {
+	file, err := serverless.Read(replidesk.Deployment, func(name string) string {
+		if v := settings[name]; v != "" {
+			return v
+		}
+		return local[name]
+	})
+	if err != nil {
+		return nil, fmt.Errorf("s.yaml: %w", err)
+	}
+	all := map[string]Function{}
+	for _, f := range deploy.Functions() {
+		r, ok := file.Resources[f]
+		if !ok {
+			return nil, fmt.Errorf("s.yaml has no resource %s", f)
+		}
+		fn := function(r.Props, settings["REPLIDESK_ACCOUNT"])
+		document, err := deploy.RolePolicy(f, fn.Env["REPLIDESK_STATE_BUCKET"], fn.Env["REPLIDESK_QUEUE_PREFIX"])
+		if err != nil {
+			return nil, err
+		}
+		fn.Policy = string(document)
+		all[f] = fn
+	}
+	return all, nil
 }
 
-// FunctionName returns the name in the cloud of one of [deploy.Functions]; its role
-// and the policy of the role have the same name.
-func FunctionName(function string) string { return "replidesk-" + function }
+// local is what s.yaml asks for and nothing of the local cloud needs.
+var local = map[string]string{"REPLIDESK_LOG_PROJECT": "local", "REPLIDESK_LOG_STORE": "local"}
 
-// prepare makes what has to exist before the functions are deployed.
-func (c *Cloud) prepare() error {
-	w, uid, bucket := c.cloud.World, c.A.UID, c.Config.StateBucket
-	if e := w.PutBucket(world.NewBucket{Name: bucket, Owner: uid, Region: Region}); e != nil {
+func function(p serverless.Function, account string) Function {
+	f := Function{
+		Function: fcemu.Function{
+			Name: string(p.FunctionName), Region: string(p.Region), Account: account, Role: p.Role.Name(),
+			Env: p.Environment, Memory: int(p.MemorySize), Timeout: time.Duration(p.Timeout) * time.Second,
+			MaxInstances: int(p.Concurrency.Reserved),
+		},
+		Code: path.Join(path.Base(string(p.Code)), string(p.Handler)),
+	}
+	if a := p.Async; a != nil {
+		f.Async = &fcemu.AsyncConfig{
+			MaxRetries: int(a.Retries), MaxAge: time.Duration(a.MaxAge) * time.Second,
+			OnFailure: string(a.Destination.OnFailure.Destination),
+		}
+	}
+	for _, t := range p.Triggers {
+		switch c := t.Config.(type) {
+		case *serverless.Timer:
+			if c.Enable {
+				f.Timers = append(f.Timers, fcemu.TimerTrigger{Name: string(t.Name), Cron: string(c.Cron), Payload: string(c.Payload)})
+			}
+		case *serverless.Queue:
+			if c.Enable {
+				f.Queues = append(f.Queues, queueTrigger(string(t.Name), c))
+			}
+		}
+	}
+	return f
+}
+
+func queueTrigger(name string, c *serverless.Queue) fcemu.QueueTrigger {
+	source, options := c.Source.Parameters.MNS, c.Options
+	return fcemu.QueueTrigger{
+		Name: name, Region: string(source.RegionID), Queue: string(source.QueueName), Base64Decode: source.Base64Decode,
+		Mode: string(options.Mode), Schema: string(c.Sink.Delivery.Schema), Async: c.Async,
+		BatchCount: int(options.Batch.Count), BatchWindow: time.Duration(options.Batch.Seconds) * time.Second,
+		Retry: string(options.Retry.Strategy), ErrorsTolerance: string(options.ErrorsTolerance),
+		DeadLetterQueue: string(options.DeadLetters.ARN),
+	}
+}
+
+// Prepare makes what has to exist before the functions are deployed: the state
+// bucket, the queues, and a role for each function with its policy. They spread as
+// the world's delays say.
+func Prepare(w *world.World, c config.Config, functions map[string]Function) error {
+	if e := w.PutBucket(world.NewBucket{Name: c.StateBucket, Owner: c.Account, Region: c.Region}); e != nil {
 		return fmt.Errorf("state bucket: %w", e)
 	}
-	if e := w.PutBucketEncryption(bucket, &world.Encryption{Algorithm: "AES256"}); e != nil {
+	if e := w.PutBucketEncryption(c.StateBucket, &world.Encryption{Algorithm: "AES256"}); e != nil {
 		return fmt.Errorf("state bucket: %w", e)
 	}
-	keep := retention
+	keep := Retention
 	for _, q := range config.Queues() {
-		if _, err := w.CreateQueue(Region, uid, c.Config.QueueName(q), world.QueueChange{MessageRetentionPeriod: &keep}); err != nil {
+		if _, err := w.CreateQueue(c.Region, c.Account, c.QueueName(q), world.QueueChange{MessageRetentionPeriod: &keep}); err != nil {
 			return fmt.Errorf("queue %s: %w", q, err)
 		}
 	}
@@ -64,20 +134,50 @@ func (c *Cloud) prepare() error {
 		return err
 	}
 	for _, f := range deploy.Functions() {
-		document, err := deploy.RolePolicy(f, bucket, c.Config.QueuePrefix)
-		if err != nil {
+		role := functions[f].Role // its policy has the same name
+		if _, e := w.CreateRole(c.Account, world.NewRole{Name: role, Trust: string(trust)}); e != nil {
+			return fmt.Errorf("role %s: %w", role, e)
+		}
+		if _, e := w.CreatePolicy(c.Account, role, functions[f].Policy, "", nil); e != nil {
+			return fmt.Errorf("policy %s: %w", role, e)
+		}
+		if e := w.AttachPolicyToRole(c.Account, world.TypeCustom, role, role, world.View{}); e != nil {
+			return fmt.Errorf("policy %s: %w", role, e)
+		}
+	}
+	return nil
+}
+
+// Connect switches on the triggers of a function that is deployed.
+func (f Function) Connect(p *fcemu.Platform) error {
+	for _, t := range f.Timers {
+		if err := p.AddTimer(f.Name, t); err != nil {
 			return err
 		}
-		name := FunctionName(f)
-		if _, e := w.CreateRole(uid, world.NewRole{Name: name, Trust: string(trust)}); e != nil {
-			return fmt.Errorf("role %s: %w", name, e)
+	}
+	for _, t := range f.Queues {
+		if err := p.AddQueueTrigger(f.Name, t); err != nil {
+			return err
 		}
-		if _, e := w.CreatePolicy(uid, name, string(document), "", nil); e != nil {
-			return fmt.Errorf("policy %s: %w", name, e)
+	}
+	return nil
+}
+
+// read reads s.yaml for this cloud, and finds the executables. The settings that are
+// the cloud's own, and not those of s.yaml, are laid over the environment.
+func (c *Cloud) read(opt Options, own map[string]string) (err error) {
+	if c.functions, err = Functions(own); err != nil {
+		return err
+	}
+	for _, name := range deploy.Functions() {
+		f := c.functions[name]
+		f.Binary = filepath.Join(opt.FunctionsDir, filepath.FromSlash(f.Code))
+		if _, err := os.Stat(f.Binary); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: there is no %s", ErrNotBuilt, f.Binary)
 		}
-		if e := w.AttachPolicyToRole(uid, "Custom", name, name, world.View{}); e != nil {
-			return fmt.Errorf("policy %s: %w", name, e)
-		}
+		maps.Copy(f.Env, own)
+		c.env = f.Env // the same for each
+		c.functions[name] = f
 	}
 	return nil
 }
@@ -88,12 +188,12 @@ func (c *Cloud) awaitRoles(ctx context.Context) error {
 	defer cancel()
 	look := time.NewTicker(rolesLookIn)
 	defer look.Stop()
-	for _, f := range deploy.Functions() {
-		for !c.roleWorks(FunctionName(f)) {
+	for _, f := range c.functions {
+		for !c.roleWorks(f.Role) {
 			select {
 			case <-look.C:
 			case <-ctx.Done():
-				return fmt.Errorf("role %s: %w", FunctionName(f), ctx.Err())
+				return fmt.Errorf("role %s: %w", f.Role, ctx.Err())
 			}
 		}
 	}
@@ -111,37 +211,29 @@ func (c *Cloud) roleWorks(role string) bool {
 	}) == world.Allow
 }
 
-// deploy deploys the functions and then switches their triggers on.
+// deploy deploys the functions and then switches their triggers on: both as s.yaml
+// says, but as fast as the options say.
 func (c *Cloud) deploy(opt Options) error {
-	for _, f := range deploy.Functions() {
-		fn := fcemu.Function{
-			Name: FunctionName(f), Region: Region, Account: c.A.UID, Role: FunctionName(f),
-			Binary: Binary(opt.FunctionsDir, f), Env: c.env,
-			Memory: memory, Timeout: timeout, MaxInstances: instances[f],
-		}
-		if f == "progress" { // a tick that failed is made up for by the next
-			fn.Async = &fcemu.AsyncConfig{MaxRetries: 0, MaxAge: asyncMaxAge}
-		}
-		if err := c.platform.Deploy(fn); err != nil {
+	for _, name := range deploy.Functions() {
+		if err := c.platform.Deploy(c.functions[name].Function); err != nil {
 			return err
 		}
 	}
-	window := batchWindow
-	if opt.Pace > 1 {
-		window = 0
-	}
-	for _, t := range queueTriggers {
-		err := c.platform.AddQueueTrigger(FunctionName(t.function), fcemu.QueueTrigger{
-			Name: t.name, Region: Region, Queue: c.Config.QueueName(t.queue), Base64Decode: true,
-			Mode: fcemu.EventStreaming, Schema: fcemu.CloudEvents, BatchCount: batchCount, BatchWindow: window,
-			Retry: fcemu.ExponentialDecayRetry, ErrorsTolerance: fcemu.TolerateAll,
-			DeadLetterQueue: "acs:mns:" + Region + ":" + c.A.UID + ":/queues/" + c.Config.QueueName(config.QueueUndelivered),
-		})
-		if err != nil {
+	for _, name := range deploy.Functions() {
+		f := c.functions[name]
+		for i := range f.Queues {
+			if opt.Pace > 1 {
+				f.Queues[i].BatchWindow = 0
+			}
+		}
+		for i := range f.Timers {
+			if opt.Tick != 0 {
+				f.Timers[i].Cron = "@every " + opt.Tick.String()
+			}
+		}
+		if err := f.Connect(c.platform); err != nil {
 			return err
 		}
 	}
-	return c.platform.AddTimer(FunctionName("progress"), fcemu.TimerTrigger{
-		Name: "tick", Cron: "@every " + opt.Tick.String(), Payload: tickPayload,
-	})
+	return nil
 }

@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/replidesk/replidesk/deploy"
 	"github.com/replidesk/replidesk/pkg/config"
 	"github.com/replidesk/replidesk/pkg/emulator"
 	"github.com/replidesk/replidesk/pkg/emulator/fcemu"
@@ -35,7 +32,7 @@ type Options struct {
 	// Pace divides the pauses of the functions between two looks. 0 means 1. Above 1
 	// the queue triggers do not wait for a batch to fill either.
 	Pace float64
-	// Tick is how often the progress function is called, in whole seconds. 0 means a minute.
+	// Tick is how often timers call, in whole seconds. 0 means as s.yaml says.
 	Tick time.Duration
 	// ManagementToken turns the management of the cloud on, see [emulator.Cloud.Manage].
 	// "" leaves it off.
@@ -61,30 +58,23 @@ type Cloud struct {
 	// Approver is the key of the one approver of the desk, whose name is [Approver].
 	Approver ed25519.PrivateKey
 
-	cloud    *emulator.Cloud
-	server   *emulator.Server
-	platform *fcemu.Platform
-	env      map[string]string // of the functions
-	dir      string            // temporary, of the desk file; "" when there is none
-	token    string            // of the management
-	close    sync.Once
+	cloud     *emulator.Cloud
+	server    *emulator.Server
+	platform  *fcemu.Platform
+	functions map[string]Function
+	env       map[string]string // of the functions
+	dir       string            // temporary, of the desk file; "" when there is none
+	token     string            // of the management
+	close     sync.Once
 }
 
 // ErrNotBuilt says that a function's executable is missing.
 var ErrNotBuilt = errors.New("the functions are not built")
 
-// Binary returns the path of a function's executable below a functions directory.
-func Binary(dir, function string) string { return filepath.Join(dir, function, "main") }
-
 // Start makes a cloud and returns when everything in it is ready: the roles have
 // spread, and a ticket that is sent now is worked on. The error wraps [ErrNotBuilt]
 // when an executable is missing.
 func Start(ctx context.Context, opt Options) (*Cloud, error) {
-	for _, f := range deploy.Functions() {
-		if _, err := os.Stat(Binary(opt.FunctionsDir, f)); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w: there is no %s", ErrNotBuilt, Binary(opt.FunctionsDir, f))
-		}
-	}
 	opt = opt.withDefaults()
 	cloud, accounts := emulator.Ready(world.Options{Speed: opt.Speed, Seed: opt.Seed})
 	c := &Cloud{A: accounts.A, B: accounts.B, cloud: cloud, token: opt.ManagementToken}
@@ -108,9 +98,6 @@ func (o Options) withDefaults() Options {
 	if o.Pace == 0 {
 		o.Pace = 1
 	}
-	if o.Tick == 0 {
-		o.Tick = time.Minute
-	}
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
@@ -126,18 +113,21 @@ func (c *Cloud) start(ctx context.Context, opt Options) (err error) {
 	if err != nil {
 		return err
 	}
-	c.env = map[string]string{
+	err = c.read(opt, map[string]string{
 		"REPLIDESK_ACCOUNT":      c.A.UID,
 		"REPLIDESK_REGION":       Region,
 		"REPLIDESK_STATE_BUCKET": "replidesk-state-" + c.A.UID[len(c.A.UID)-8:],
 		"REPLIDESK_DESK":         deskFile,
 		"REPLIDESK_PACE":         strconv.FormatFloat(opt.Pace, 'f', -1, 64),
 		"REPLIDESK_ENDPOINT":     c.URL,
+	})
+	if err != nil {
+		return err
 	}
 	if c.Config, err = config.Read(func(name string) string { return c.env[name] }); err != nil {
 		return err
 	}
-	if err := c.prepare(); err != nil {
+	if err := Prepare(c.cloud.World, c.Config, c.functions); err != nil {
 		return err
 	}
 	if err := c.awaitRoles(ctx); err != nil {
@@ -163,17 +153,22 @@ func (c *Cloud) Close() {
 // World is the state of the cloud, to look at and to disturb.
 func (c *Cloud) World() *world.World { return c.cloud.World }
 
-// Platform is Function Compute in this cloud; [FunctionName] gives the names that
+// Platform is Function Compute in this cloud; [Cloud.Function] gives the names that
 // it knows.
 func (c *Cloud) Platform() *fcemu.Platform { return c.platform }
 
+// Function returns one of [deploy.Functions] as it was deployed.
+func (c *Cloud) Function(name string) Function { return c.functions[name] }
+
 // Stats returns the counts of one of [deploy.Functions].
-func (c *Cloud) Stats(function string) fcemu.Stats { return c.platform.Stats(FunctionName(function)) }
+func (c *Cloud) Stats(function string) fcemu.Stats {
+	return c.platform.Stats(c.functions[function].Name)
+}
 
 // KillFunction kills a process of one of [deploy.Functions] at this moment, a busy
 // one if there is one, and reports whether there was any.
 func (c *Cloud) KillFunction(function string) bool {
-	return c.platform.Kill(FunctionName(function))
+	return c.platform.Kill(c.functions[function].Name)
 }
 
 // A Variable is one line of an env file.

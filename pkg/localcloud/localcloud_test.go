@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -114,7 +113,7 @@ func TestEverythingIsThereBeforeTheFirstTicket(t *testing.T) {
 		require.Equal(t, 7*24*3600, queue(t, c, q).Attributes.MessageRetentionPeriod, "of %s", q)
 	}
 	for _, f := range deploy.Functions() {
-		name := localcloud.FunctionName(f)
+		name := c.Function(f).Role
 		want, err := deploy.RolePolicy(f, c.Config.StateBucket, c.Config.QueuePrefix)
 		require.NoError(t, err)
 		got, ok, e := c.World().GetPolicyVersion(c.A.UID, "Custom", name, "v1", world.View{})
@@ -170,13 +169,4 @@ func TestTheManagementNeedsItsToken(t *testing.T) {
 	var got struct{ Queues []struct{ Name string } }
 	require.NoError(t, json.Unmarshal(body, &got))
 	require.Len(t, got.Queues, len(config.Queues()))
-}
-
-// TestTheTriggersAreThoseOfTheDeployment holds the constants of this package to s.yaml.
-func TestTheTriggersAreThoseOfTheDeployment(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join("..", "..", "s.yaml"))
-	require.NoError(t, err)
-	for _, want := range localcloud.Deployed() {
-		require.Contains(t, string(b), want)
-	}
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/replidesk/replidesk/deploy"
-	"github.com/replidesk/replidesk/pkg/localcloud"
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
@@ -82,12 +81,12 @@ func BenchmarkOneJob(b *testing.B) {
 func BenchmarkColdStart(b *testing.B) {
 	for _, f := range deploy.Functions() {
 		b.Run(f, func(b *testing.B) {
-			info, err := os.Stat(localcloud.Binary(binaries, f))
-			require.NoError(b, err)
 			d := newDesk(b)
+			info, err := os.Stat(d.cloud.Function(f).Binary)
+			require.NoError(b, err)
 			for b.Loop() {
 				d.cloud.KillFunction(f)
-				_, err := d.cloud.Platform().Invoke(context.Background(), localcloud.FunctionName(f), []byte(`[]`))
+				_, err := d.cloud.Platform().Invoke(context.Background(), d.cloud.Function(f).Name, []byte(`[]`))
 				require.NoError(b, err)
 			}
 			var ready, answer []time.Duration

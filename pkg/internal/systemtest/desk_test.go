@@ -26,6 +26,7 @@ import (
 	"github.com/replidesk/replidesk/pkg/emulator/fcemu"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
 	"github.com/replidesk/replidesk/pkg/journal"
+	"github.com/replidesk/replidesk/pkg/localcloud"
 	"github.com/replidesk/replidesk/pkg/replication"
 	"github.com/replidesk/replidesk/pkg/wiring"
 )
@@ -136,18 +137,11 @@ func newDesk(t *testing.T, s setup) *desk {
 	d.config, err = config.Read(d.getenv)
 	require.NoError(t, err)
 	d.journal = journal.New(entries{d.world}, journal.Options{Schema: replication.Schema, MinReader: replication.MinReader})
-	d.bucket(stateBucket, home, false)
-	require.Nil(t, d.world.PutBucketEncryption(stateBucket, &world.Encryption{Algorithm: "AES256"}))
-	week := 7 * 24 * 60 * 60
-	for _, q := range config.Queues() {
-		_, err := d.world.CreateQueue(home, d.uid, d.config.QueueName(q), world.QueueChange{MessageRetentionPeriod: &week})
-		require.NoError(t, err)
-	}
 	d.platform = fcemu.New(d.world, fcemu.Options{ColdStart: 50 * time.Millisecond, Seed: s.seed, Logger: slog.New(slog.NewTextHandler(d.log, nil))})
 	t.Cleanup(d.platform.Stop)
 	d.guard.begin(d)
 	t.Cleanup(d.checkAll)
-	d.deploy()
+	d.deploy(env)
 	return d
 }
 
@@ -205,48 +199,48 @@ func (d *desk) redeploy(change func(*config.Desk)) {
 
 func fn(name string) string { return "replidesk-" + name }
 
-func (d *desk) deploy() {
+// deploy deploys what s.yaml says, changed as the setup says.
+func (d *desk) deploy(env map[string]string) {
 	d.t.Helper()
-	trust, err := deploy.TrustPolicy()
+	functions, err := localcloud.Functions(env)
 	require.NoError(d.t, err)
-	for _, f := range deploy.Functions() {
-		policy, err := deploy.RolePolicy(f, stateBucket, d.config.QueuePrefix)
-		require.NoError(d.t, err)
-		if other, ok := d.setup.policies[f]; ok {
-			policy = []byte(other)
+	for name, document := range d.setup.policies {
+		f := functions[name]
+		f.Policy = document
+		functions[name] = f
+	}
+	require.NoError(d.t, localcloud.Prepare(d.world, d.config, functions))
+	for _, name := range deploy.Functions() {
+		f := functions[name]
+		f.Invoke = func(ctx context.Context, in fcemu.Invocation) ([]byte, error) { return d.invoke(ctx, name, in) }
+		if name == "progress" {
+			f.MaxInstances = max(d.setup.progress, f.MaxInstances)
 		}
-		_, e := d.world.CreateRole(d.uid, world.NewRole{Name: fn(f), Trust: string(trust)})
-		require.Nil(d.t, e)
-		_, e = d.world.CreatePolicy(d.uid, fn(f), string(policy), "", nil)
-		require.Nil(d.t, e)
-		require.Nil(d.t, d.world.AttachPolicyToRole(d.uid, world.TypeCustom, fn(f), fn(f), world.View{}))
-		function := fcemu.Function{Name: fn(f), Region: home, Account: d.uid, Role: fn(f), Timeout: 240 * time.Second, MaxInstances: 5,
-			Invoke: func(ctx context.Context, in fcemu.Invocation) ([]byte, error) { return d.invoke(ctx, f, in) }}
-		if f == "progress" {
-			function.MaxInstances = max(d.setup.progress, 1)
-			function.Async = &fcemu.AsyncConfig{MaxRetries: 0, MaxAge: time.Minute}
-		}
-		require.NoError(d.t, d.platform.Deploy(function))
+		require.NoError(d.t, d.platform.Deploy(f.Function))
 	}
 	time.Sleep(2*d.setup.world.Delays.Propagation + time.Minute) // the rights of the functions spread
-	d.trigger("provision", "requests", config.QueueRequests)
-	d.trigger("provision", "wake", config.QueueWakeProvision)
-	d.trigger("verify", "wake", config.QueueWakeVerify)
-	require.NoError(d.t, d.platform.AddTimer(fn("progress"), fcemu.TimerTrigger{Name: "tick", Cron: "@every " + max(d.setup.tick, time.Minute).String(), Payload: `{"tick":true}`}))
+	for _, name := range deploy.Functions() {
+		f := functions[name]
+		for i := range f.Queues {
+			d.changed(&f.Queues[i])
+		}
+		for i := range f.Timers {
+			if d.setup.tick != 0 {
+				f.Timers[i].Cron = "@every " + d.setup.tick.String()
+			}
+		}
+		require.NoError(d.t, f.Connect(d.platform))
+	}
 }
 
-func (d *desk) trigger(f, name string, q config.Queue) {
-	d.t.Helper()
-	t := fcemu.QueueTrigger{Name: name, Region: home, Queue: d.config.QueueName(q), Base64Decode: true, Mode: fcemu.EventDriven}
-	if !d.setup.eventDriven || q != config.QueueRequests {
-		t.Mode, t.Schema, t.BatchCount, t.BatchWindow = fcemu.EventStreaming, fcemu.CloudEvents, 10, time.Second
-		t.Retry, t.ErrorsTolerance = fcemu.ExponentialDecayRetry, fcemu.TolerateAll
-		if d.setup.retry != "" {
-			t.Retry = d.setup.retry
-		}
-		t.DeadLetterQueue = fmt.Sprintf("acs:mns:%s:%s:/queues/%s", home, d.uid, d.config.QueueName(config.QueueUndelivered))
+// changed changes a trigger as the setup says.
+func (d *desk) changed(t *fcemu.QueueTrigger) {
+	if d.setup.retry != "" {
+		t.Retry = d.setup.retry
 	}
-	require.NoError(d.t, d.platform.AddQueueTrigger(fn(f), t))
+	if d.setup.eventDriven && t.Queue == d.config.QueueName(config.QueueRequests) {
+		*t = fcemu.QueueTrigger{Name: t.Name, Region: t.Region, Queue: t.Queue, Base64Decode: t.Base64Decode, Mode: fcemu.EventDriven}
+	}
 }
 
 // What the person has.
