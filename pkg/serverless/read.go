@@ -1,10 +1,13 @@
 package serverless
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,15 +34,11 @@ func (p Problem) Error() string {
 // not set, as it does for the tool. The error joins every [Problem] in the order of
 // the lines.
 func Read(b []byte, getenv func(name string) string) (*File, error) {
-	r := &reader{getenv: getenv, paths: map[*yaml.Node]string{}, vars: map[string]string{}, used: map[string]bool{}, seen: map[Problem]bool{}}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(b, &doc); err != nil {
-		return nil, Problem{Line: 1, Text: err.Error()}
+	r := newReader(getenv)
+	root, err := document(b)
+	if err != nil {
+		return nil, err
 	}
-	if len(doc.Content) != 1 {
-		return nil, Problem{Line: 1, Text: "the file is empty"}
-	}
-	root := doc.Content[0]
 	r.place(root, "")
 	var f File
 	if len(r.problems) == 0 { // else two keys of one name would both be there
@@ -52,6 +51,39 @@ func Read(b []byte, getenv func(name string) string) (*File, error) {
 	return &f, nil
 }
 
+// document returns the one document of a file.
+func document(b []byte) (*yaml.Node, error) {
+	var doc, more yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	switch err := d.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, Problem{Line: 1, Text: "the file is empty"}
+	case err != nil:
+		return nil, noYAML(err)
+	}
+	switch err := d.Decode(&more); {
+	case err == nil:
+		return nil, Problem{Line: more.Line, Text: "there is a second document"}
+	case !errors.Is(err, io.EOF):
+		return nil, noYAML(err)
+	}
+	return doc.Content[0], nil
+}
+
+var yamlError = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?`)
+
+// noYAML words the library's error as a problem.
+func noYAML(err error) Problem {
+	text, line := err.Error(), 1
+	if m := yamlError.FindStringSubmatch(text); m != nil {
+		text = text[len(m[0]):]
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			line = n
+		}
+	}
+	return Problem{Line: line, Text: text}
+}
+
 // A reader reads one file.
 type reader struct {
 	getenv   func(string) string
@@ -60,6 +92,10 @@ type reader struct {
 	used     map[string]bool       // of vars, and of templates with "template." before the name
 	problems []Problem
 	seen     map[Problem]bool // what a template says is read once for every resource that extends it
+}
+
+func newReader(getenv func(string) string) *reader {
+	return &reader{getenv: getenv, paths: map[*yaml.Node]string{}, vars: map[string]string{}, used: map[string]bool{}, seen: map[Problem]bool{}}
 }
 
 func (r *reader) problem(n *yaml.Node, format string, args ...any) {

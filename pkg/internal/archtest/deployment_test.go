@@ -22,8 +22,8 @@ func read(t *testing.T, name string) string {
 	return string(b)
 }
 
-func TestTheSettingsAreTheSameInTheProgramTheDeploymentAndTheReadme(t *testing.T) {
-	var all, deployed []string
+func TestTheSettingsAreTheSameInTheProgramAndTheReadme(t *testing.T) {
+	var all []string
 	for _, s := range config.Settings() {
 		row := "| `" + s.Name + "` | "
 		if s.Default != "" {
@@ -31,38 +31,12 @@ func TestTheSettingsAreTheSameInTheProgramTheDeploymentAndTheReadme(t *testing.T
 		}
 		require.Contains(t, read(t, "README.md"), row+"| "+s.Meaning+" |")
 		all = append(all, s.Name)
-		if s.Name != "REPLIDESK_ENDPOINT" { // it points at a local cloud
-			deployed = append(deployed, s.Name)
-		}
 	}
-	var inReadme, inDeployment []string
+	var inReadme []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `(REPLIDESK_[A-Z_]+)` \\|").FindAllStringSubmatch(read(t, "README.md"), -1) {
 		inReadme = append(inReadme, m[1])
 	}
-	for _, m := range regexp.MustCompile(`(?m)^      (REPLIDESK_[A-Z_]+): `).FindAllStringSubmatch(read(t, "s.yaml"), -1) {
-		inDeployment = append(inDeployment, m[1])
-	}
 	require.Equal(t, all, inReadme)
-	require.Equal(t, deployed, inDeployment)
-}
-
-func TestTheDeploymentNamesWhatExists(t *testing.T) {
-	s := read(t, "s.yaml")
-	for _, f := range deploy.Functions() {
-		require.Contains(t, s, "functionName: replidesk-"+f)
-		require.Contains(t, s, "code: ./dist/"+f)
-		require.Contains(t, s, "run: make dist/"+f+"/main dist/"+f+"/desk.json\n")
-		require.Contains(t, s, "role: acs:ram::${vars.account}:role/replidesk-"+f)
-		require.FileExists(t, filepath.Join(root, "functions", f, "main.go"))
-	}
-	for _, q := range config.Queues() {
-		if q == config.QueueResults || q == config.QueueDead {
-			continue // nobody of ours reads these
-		}
-		require.Regexp(t, `\$\{vars\.prefix\}-`+string(q)+`\b`, s)
-	}
-	require.NotContains(t, s, "\t")
-	require.NotContains(t, s, "<<:", "merge keys are not for every reader of YAML")
 }
 
 func TestThePoliciesGrantNoMoreThanTheirNamesSay(t *testing.T) {
