@@ -45,7 +45,7 @@ racequick:
 	$(GO) test -race -run "$(RACESYSTEM)" ./pkg/internal/systemtest -sim.seeds=2
 
 lint: ## check format, vet and staticcheck
-	@files=$$(gofmt -l cmd deploy functions pkg); if [ -n "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
+	@files=$$(gofmt -l *.go cmd deploy functions pkg); if [ -n "$$files" ]; then echo "not formatted:" $$files; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 

@@ -152,7 +152,7 @@ const (
 	QueueResults       Queue = "results"        // results, to the ticket system
 	QueueDead          Queue = "dead"           // bad tickets with their reason, for people
 	QueueUndelivered   Queue = "undelivered"    // what a trigger gave up on; the sweep brings it back
-	QueueFailed        Queue = "failed"         // calls of the timer that failed or never ran, for people [fact 54]
+	QueueFailed        Queue = "failed"         // calls of the timer that failed or never ran, for people [fact 56]
 )
 
 // Queues returns all queues of a deployment.

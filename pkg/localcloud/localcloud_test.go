@@ -8,16 +8,20 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/replidesk/replidesk"
 	"github.com/replidesk/replidesk/deploy"
 	"github.com/replidesk/replidesk/pkg/config"
+	"github.com/replidesk/replidesk/pkg/emulator/fcemu"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
 	"github.com/replidesk/replidesk/pkg/localcloud"
+	"github.com/replidesk/replidesk/pkg/serverless"
 )
 
 // functions holds the built functions of this test run.
@@ -169,4 +173,46 @@ func TestTheManagementNeedsItsToken(t *testing.T) {
 	var got struct{ Queues []struct{ Name string } }
 	require.NoError(t, json.Unmarshal(body, &got))
 	require.Len(t, got.Queues, len(config.Queues()))
+}
+
+func TestTheFunctionsAreThoseOfTheDeploymentFile(t *testing.T) {
+	c, _ := start(t, localcloud.Options{Speed: 1000, Pace: 1000, Tick: time.Second})
+	file, err := serverless.Read(replidesk.Deployment, func(name string) string {
+		for _, v := range c.Environment() {
+			if v.Name == name {
+				return v.Value
+			}
+		}
+		return "filled-in"
+	})
+	require.NoError(t, err)
+	for _, name := range deploy.Functions() {
+		want, got := file.Resources[name].Props, c.Function(name)
+		require.Equal(t, string(want.FunctionName), got.Name)
+		require.Equal(t, want.Role.Name(), got.Role)
+		require.Equal(t, localcloud.Region, got.Region)
+		require.Equal(t, c.A.UID, got.Account)
+		require.Equal(t, filepath.Join(functions, name, "main"), got.Binary)
+		require.Equal(t, int(want.MemorySize), got.Memory)
+		require.InDelta(t, float64(want.Timeout), got.Timeout.Seconds(), 0)
+		require.Equal(t, int(want.Concurrency.Reserved), got.MaxInstances)
+		require.Len(t, want.Triggers, len(got.Timers)+len(got.Queues))
+		for variable := range want.Environment {
+			require.Contains(t, got.Env, variable)
+		}
+		require.Equal(t, "false", got.Env["REPLIDESK_INTERNAL"], "a default of the file")
+		require.Equal(t, "1000", got.Env["REPLIDESK_PACE"], "this cloud's own")
+		require.Equal(t, c.URL, got.Env["REPLIDESK_ENDPOINT"])
+	}
+	failed := "acs:mns:" + localcloud.Region + ":" + c.A.UID + ":/queues/" + c.Config.QueueName(config.QueueFailed) + "/messages"
+	require.Equal(t, &fcemu.AsyncConfig{MaxAge: time.Minute, OnFailure: failed}, c.Function("progress").Async)
+	require.Nil(t, c.Function("verify").Async)
+	require.Equal(t, []fcemu.TimerTrigger{{Name: "tick", Cron: "@every 1s", Payload: `{"tick":true}`}}, c.Function("progress").Timers)
+	require.Equal(t, []fcemu.QueueTrigger{{
+		Name: "wake", Region: localcloud.Region, Queue: c.Config.QueueName(config.QueueWakeVerify), Base64Decode: true,
+		Mode: fcemu.EventStreaming, Schema: fcemu.CloudEvents, BatchCount: 10, BatchWindow: 0,
+		Retry: fcemu.ExponentialDecayRetry, ErrorsTolerance: fcemu.TolerateAll,
+		DeadLetterQueue: "acs:mns:" + localcloud.Region + ":" + c.A.UID + ":/queues/" + c.Config.QueueName(config.QueueUndelivered),
+	}}, c.Function("verify").Queues)
+	require.Len(t, c.Function("provision").Queues, 2)
 }

@@ -67,7 +67,7 @@ type Component string
 
 func (c Component) limits() error { return oneOf(c, "fc3") }
 
-// regions are those that the component takes. [fact 53]
+// regions are those that the component takes. [fact 55]
 var regions = []Region{
 	"cn-hangzhou", "cn-shanghai", "cn-qingdao", "cn-beijing", "cn-zhangjiakou", "cn-huhehaote", "cn-shenzhen", "cn-chengdu",
 	"cn-hongkong", "cn-wulanchabu", "cn-heyuan-acdr-1", "cn-shanghai-finance-1", "cn-shanghai-cloudspe",
@@ -122,7 +122,7 @@ func inside(p string) error {
 }
 
 // Role is the ARN of a function's role. The component makes capitals small, and the
-// role that it then names does not exist. [fact 52]
+// role that it then names does not exist. [fact 54]
 type Role string
 
 func (r Role) limits() error {
@@ -132,7 +132,7 @@ func (r Role) limits() error {
 // Name returns the name of the role.
 func (r Role) Name() string { return string(r)[strings.LastIndexByte(string(r), '/')+1:] }
 
-// CPU is in vCPUs. [fact 53]
+// CPU is in vCPUs. [fact 55]
 type CPU float64
 
 func (c CPU) limits() error {
@@ -142,7 +142,7 @@ func (c CPU) limits() error {
 	return nil
 }
 
-// Memory is in MB. [fact 53]
+// Memory is in MB. [fact 55]
 type Memory int
 
 func (m Memory) limits() error {
@@ -152,7 +152,7 @@ func (m Memory) limits() error {
 	return nil
 }
 
-// Disk is in MB. [fact 53]
+// Disk is in MB. [fact 55]
 type Disk int
 
 func (d Disk) limits() error {
@@ -162,12 +162,12 @@ func (d Disk) limits() error {
 	return nil
 }
 
-// Timeout is of one invocation, in seconds. [fact 53]
+// Timeout is of one invocation, in seconds. [fact 55]
 type Timeout int
 
 func (t Timeout) limits() error { return between(t, 1, 86400, "seconds") }
 
-// maxEnvironment is how many bytes all names and values may have together. [fact 53]
+// maxEnvironment is how many bytes all names and values may have together. [fact 55]
 const maxEnvironment = 4 << 10
 
 // Environment is the environment of a function, as texts.
@@ -202,12 +202,12 @@ type Instances int
 
 func (i Instances) limits() error { return between(i, 1, 1000, "instances") }
 
-// Retries is how often an asynchronous call that failed is repeated. [fact 54]
+// Retries is how often an asynchronous call that failed is repeated. [fact 56]
 type Retries int
 
 func (r Retries) limits() error { return between(r, 0, 8, "retries") }
 
-// EventAge is how old an asynchronous call may get, in seconds. [fact 54]
+// EventAge is how old an asynchronous call may get, in seconds. [fact 56]
 type EventAge int
 
 func (e EventAge) limits() error { return between(e, 1, 2592000, "seconds") }
@@ -266,28 +266,28 @@ type EventSchema string
 func (e EventSchema) limits() error { return oneOf(e, "CloudEvents", "RawData") }
 
 // Mode is that of the run options. In event-driven, the other one, no run option
-// acts: no dead letters, no batches. [fact 55]
+// acts: no dead letters, no batches. [fact 57]
 type Mode string
 
 func (m Mode) limits() error { return oneOf(m, "event-streaming") }
 
 // Tolerance says what a message that fails for good does to the ones after it:
-// with ALL they go on, with NONE the trigger stops until somebody starts it. [fact 55]
+// with ALL they go on, with NONE the trigger stops until somebody starts it. [fact 57]
 type Tolerance string
 
 func (t Tolerance) limits() error { return oneOf(t, "ALL", "NONE") }
 
-// RetryStrategy is 3 retries within a minute, or 176 within a day. [fact 55]
+// RetryStrategy is 3 retries within a minute, or 176 within a day. [fact 57]
 type RetryStrategy string
 
 func (r RetryStrategy) limits() error { return oneOf(r, "BACKOFF_RETRY", "EXPONENTIAL_DECAY_RETRY") }
 
-// BatchCount is how many messages fill a batch. [fact 55]
+// BatchCount is how many messages fill a batch. [fact 57]
 type BatchCount int
 
 func (b BatchCount) limits() error { return between(b, 1, 10000, "messages") }
 
-// BatchSeconds is how long a batch waits for more messages. [fact 55]
+// BatchSeconds is how long a batch waits for more messages. [fact 57]
 type BatchSeconds int
 
 func (b BatchSeconds) limits() error { return between(b, 0, 15, "seconds") }

@@ -8,7 +8,7 @@ import (
 )
 
 // What the tool does to a file before the component sees it; the fixtures of the
-// tests are what it did. [fact 56]
+// tests are what it did. [fact 58]
 
 var (
 	expression = regexp.MustCompile(`\$\{[^}]*\}?`)

@@ -7,7 +7,7 @@ import (
 
 // What has to be so between several values.
 
-// maxSync is how long EventBridge waits for a call, in seconds. [fact 55]
+// maxSync is how long EventBridge waits for a call, in seconds. [fact 57]
 const maxSync Timeout = 300
 
 func (f *File) limits() error {
