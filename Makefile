@@ -4,6 +4,7 @@ GO          ?= go
 FUNCTIONS   := provision verify progress
 RACESYSTEM  := TestATicketBecomes|TestTwoTickets|TestTwoInstances|TestFaultSimulation
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+SERVERLESS  := 3.1.10
 BUILD       := $(GO) build -buildvcs=false -trimpath -ldflags "-s -w"
 
 # What a deployment allows; "s deploy" copies it beside each function.
@@ -19,7 +20,7 @@ LOCAL := out/functions
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run local build test race racequick lint bench generate presubmit clean FORCE
+.PHONY: help run local build package preview test race racequick lint bench generate presubmit clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +32,14 @@ local: build $(FUNCTIONS:%=$(LOCAL)/%/main) ## keep a local cloud running, with 
 	bin/replidesk local --functions $(LOCAL) --speed 60 --examples --log out/functions.log
 
 build: $(FUNCTIONS:%=dist/%/main) bin/replidesk ## build the functions, as they are deployed, and the command
+
+package: $(FUNCTIONS:%=dist/%/main) ## pack the functions for those who deploy with other tools: dist/<function>.zip
+	$(GO) run ./cmd/package $(if $(filter-out desk.json,$(DESK))$(wildcard $(DESK)),-desk $(DESK))
+
+# Needs Node, and the variables of "Deploy" in README.md. The tool resolves the file and
+# checks nothing of it here; pkg/internal/archtest does.
+preview: ## show s.yaml as Serverless Devs resolves it
+	npx --yes @serverless-devs/s@$(SERVERLESS) preview
 
 test: ## run all tests
 	$(GO) test ./...

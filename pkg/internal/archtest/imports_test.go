@@ -80,6 +80,7 @@ var rules = []rule{
 	{"deploy", nil, "documents only"},
 	{"pkg/serverless", []string{"go.yaml.in/yaml/v3"}, "a file format knows nothing of what is deployed"},
 	{"pkg/internal/combos", []string{"pkg/emulator/world"}, "what combinations have to do is written from the source documents, never from the product"},
+	{"cmd/package", []string{"", "pkg/config", "pkg/serverless"}, "it packs what was built"},
 	{"functions", []string{"pkg/wiring"}, "mains are thin"},
 	{"pkg/emulator", []string{"pkg/emulator/..."}, "the local cloud is a second opinion: it shares neither code nor SDK with the product"},
 	{"pkg/localcloud", []string{"", "pkg/emulator/...", "pkg/config", "pkg/serverless", "deploy"}, "joins the local cloud with the functions to run on it"},
