@@ -35,7 +35,7 @@ func runPlan(ctx context.Context, a *app, args []string) error {
 	}
 	p, trouble := desk.Plan(ctx, r, problems)
 	if trouble != nil {
-		return hint(fmt.Errorf("what the ticket is about cannot be looked at: %s", troubleText(*trouble)),
+		return hint(fmt.Errorf("what the ticket is about cannot be looked at: %s", trouble),
 			"the plan reads with your own keys what the functions read: buckets, their rules, and the state bucket")
 	}
 	if *f.asJSON {
@@ -47,17 +47,6 @@ func runPlan(ctx context.Context, a *app, args []string) error {
 		err = fmt.Errorf("the ticket would be refused: %s", p.Reasons[0].Code)
 	}
 	return err
-}
-
-func troubleText(t replication.Trouble) string {
-	text := t.Op
-	if t.Code != "" {
-		text += " answered " + t.Code
-	}
-	if t.Message != "" {
-		text += ": " + t.Message
-	}
-	return text
 }
 
 // printPlan prints a plan for a person.

@@ -62,6 +62,8 @@ type Hint struct {
 	// Rev is the entry that the hint was sent for; a hint for an older entry is
 	// stale and dropped. 0 is a hint for whatever the newest is.
 	Rev uint64
+	// DryRun is a ticket that is answered and has no job; nil for every other hint.
+	DryRun *DryRun
 }
 
 // errLost says that another worker saved first. It ends a run without a fuss.

@@ -17,14 +17,17 @@ import (
 )
 
 // Accept takes one message in, before any work: a wake gives its hint; a ticket in
-// order stands its marker and gives a hint; a bad ticket is answered and buried
-// and gives none. Only an error may make the trigger deliver the message again.
+// order stands its marker and gives a hint; one that asks for a plan only gives a hint
+// that holds it, see [Engine.Answer]; a bad ticket is answered and buried and gives none. Only an error may make the trigger deliver the message again.
 func (e *Engine) Accept(ctx context.Context, message []byte) (hint Hint, ok bool, err error) {
 	body := plain(message)
 	if h, is := wakeOf(body); is {
 		return h, true, nil
 	}
 	r, problems := replication.Parse(body)
+	if r.DryRun {
+		return Hint{Job: r.ID, DryRun: newDryRun(r, problems, body)}, true, nil
+	}
 	if len(problems) == 0 {
 		problems = replication.Validate(r, e.Desk)
 	}

@@ -97,6 +97,18 @@ type Trouble struct {
 	After     time.Duration `json:"after,omitempty"` // what the service asked to wait; 0 when it did not
 }
 
+// String words a trouble for a person: which call, what it answered.
+func (t Trouble) String() string {
+	what := t.Op
+	if t.Code != "" {
+		what += " answered " + t.Code
+	}
+	if t.Message != "" {
+		what += ": " + t.Message
+	}
+	return what
+}
+
 // TroubleKind is the domain's view of an error kind.
 type TroubleKind string
 

@@ -21,8 +21,10 @@ const (
 	EventStopped EventType = "replidesk.request.stopped"
 	// EventCompleted tells that a ticket about another one has done its work.
 	EventCompleted EventType = "replidesk.request.completed"
-	EventFiring    EventType = "replidesk.alert.firing"
-	EventResolved  EventType = "replidesk.alert.resolved"
+	// EventPlanned answers a ticket that asks for a plan only.
+	EventPlanned  EventType = "replidesk.request.planned"
+	EventFiring   EventType = "replidesk.alert.firing"
+	EventResolved EventType = "replidesk.alert.resolved"
 )
 
 // An Event is one result. It is sent at least once and always under the same id.

@@ -78,13 +78,7 @@ func decideBlocked(j *Job, v View) Step {
 // AfterTrouble decides what follows an error of a look, or of an effect that
 // certainly did not take place. It never asks for a look.
 func AfterTrouble(j *Job, t Trouble, v View) Step {
-	what := t.Op
-	if t.Code != "" {
-		what += " answered " + t.Code
-	}
-	if t.Message != "" {
-		what += ": " + t.Message
-	}
+	what := t.String()
 	switch t.Kind {
 	case TroubleThrottled:
 		pause := min(max(v.Now.Sub(j.Since)/8, 5*time.Second), longestThrottled) // an entry each: one that lasts is asked less often

@@ -17,8 +17,7 @@ const MaxTicketBytes = 64 * 1024
 // later names the parts of the published contract that this version does not
 // carry out. They are refused by name, so that nobody believes they took effect.
 var later = map[string]string{
-	"dryRun": "planning",
-	"kms":    "objects under KMS keys", "verify.heartbeat": "heartbeat objects",
+	"kms": "objects under KMS keys", "verify.heartbeat": "heartbeat objects",
 	"role.name": "custom roles",
 }
 

@@ -34,6 +34,8 @@ type PlanResult struct {
 	// nothing, or was not looked at.
 	SameNames *SameNamesSeen `json:"sameNames,omitempty"`
 	Ending    Phase          `json:"ending,omitempty"` // where the job would come to rest
+	// Omitted says what [PlanResult.Fit] left out; nil: nothing.
+	Omitted []string `json:"omitted,omitempty"`
 }
 
 // The kinds of step.
@@ -101,6 +103,7 @@ func newPlan(r Request) PlanResult {
 // with what was seen and, after the first effect, with everything going well: so a
 // plan cannot say anything else than what is done.
 func Plan(r Request, d Desk, s Survey, now time.Time) PlanResult {
+	r.DryRun = false // what is planned is the ticket that is in earnest
 	unapproved := Validate(r, d)
 	if !unapproved.Plannable() {
 		return PlanRefused(r, unapproved)

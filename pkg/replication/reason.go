@@ -111,6 +111,7 @@ const (
 	ReasonPolicyDiffers    Reason = "role.policy-differs"
 	ReasonVerified         Reason = "job.verified"
 	ReasonVerifiedNoCanary Reason = "job.verified-by-watermark"
+	ReasonPlanned          Reason = "job.planned"
 )
 
 // Of tickets about another one.

@@ -30,6 +30,7 @@ var reasons = []ReasonText{
 	{ReasonAdopted, "the adopted rule is in force and its watermark lies within the limit of the ticket, which is the only evidence; the pair is under watch", ""},
 	{ReasonCancelled, "the job was stopped before it had made anything", "nothing; to replicate the pair all the same, send its ticket under a new id"},
 	{ReasonCompleted, "what the ticket asked for is done", ""},
+	{ReasonPlanned, "the ticket asked for a plan only and would be accepted; nothing was changed", "read its risks; to have it carried out, send the ticket without dryRun, under the same id or another"},
 	{ReasonStopped, "the rule is closed, what the job made was taken back, the pair is free; the data stays at both ends", "nothing; what is left in place is named in the message"},
 	{ReasonStopping, "a stop ticket asks to take back what the job made", "nothing; closing a rule takes minutes"},
 	{ReasonUnreadable, "the journal of this ticket is damaged, or was written by a newer version", "look at it with replidesk history ID --verify; after an upgrade that was taken back, upgrade again; then send the ticket again, or under a new id"},

@@ -54,6 +54,8 @@ type Request struct {
 	RTC                  bool   `json:"rtc"` // replication time control
 	Limits               Limits `json:"limits"`
 	Verify               Verify `json:"verify"`
+	// DryRun asks for a plan and for nothing else: such a ticket never has a job.
+	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // An End is one of the two buckets of a pair.

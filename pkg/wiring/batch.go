@@ -23,7 +23,7 @@ type Batch struct {
 
 // Handle takes in every message of the event before any work, then carries the
 // jobs forward side by side. It returns an error only when a message could not be
-// taken in, for then the trigger has to deliver it again; what goes wrong
+// taken in or a plan not be given, for then the trigger has to deliver it again; what goes wrong
 // afterwards is in the journal and is woken again. Messages do not touch each
 // other: a panic in one is an error of that one.
 func (b *Batch) Handle(ctx context.Context, event []byte) error {
@@ -38,15 +38,21 @@ func (b *Batch) Handle(ctx context.Context, event []byte) error {
 		b.Desk.Log.Error("the state bucket is not in order", "error", err)
 		return err
 	}
-	hints, err := b.accept(ctx, messages)
+	hints, asked, err := b.accept(ctx, messages)
+	var plans sync.WaitGroup
+	plans.Go(func() { err = errors.Join(err, b.answer(ctx, asked)) })
 	b.run(ctx, hints)
-	b.Desk.Log.Info("batch", "messages", len(messages), "jobs", len(hints), "ms", time.Since(began).Milliseconds())
+	plans.Wait()
+	b.Desk.Log.Info("batch", "messages", len(messages), "jobs", len(hints), "plans", len(asked), "ms", time.Since(began).Milliseconds())
 	return err
 }
 
-func (b *Batch) accept(ctx context.Context, messages []trigger.Message) (map[string]uint64, error) {
+// accept returns the newest entry that a hint for each job named, and the tickets that
+// ask for a plan only.
+func (b *Batch) accept(ctx context.Context, messages []trigger.Message) (map[string]uint64, []engine.DryRun, error) {
 	var mu sync.Mutex
-	hints := map[string]uint64{} // the newest entry that a hint for the job named
+	hints := map[string]uint64{}
+	var asked []engine.DryRun
 	errs := make([]error, len(messages))
 	inParallel(len(messages), func(i int) {
 		defer guard(func(err error) { errs[i] = err })
@@ -55,17 +61,37 @@ func (b *Batch) accept(ctx context.Context, messages []trigger.Message) (map[str
 			errs[i] = fmt.Errorf("message %s: %w", messages[i].ID, err)
 			return
 		}
-		if ok {
-			mu.Lock()
-			hints[h.Job] = max(hints[h.Job], h.Rev)
-			mu.Unlock()
+		if !ok {
+			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		if h.DryRun != nil {
+			asked = append(asked, *h.DryRun)
+			return
+		}
+		hints[h.Job] = max(hints[h.Job], h.Rev)
 	})
 	err := errors.Join(errs...)
 	if err != nil {
 		b.Desk.Log.Error("a message could not be taken in; the trigger delivers it again", "error", err)
 	}
-	return hints, err
+	return hints, asked, err
+}
+
+// answer sends the plans that were asked for, beside the jobs, so that neither waits
+// for the other. Its error makes the trigger deliver the batch again.
+func (b *Batch) answer(ctx context.Context, asked []engine.DryRun) error {
+	errs := make([]error, len(asked))
+	inParallel(len(asked), func(i int) {
+		defer guard(func(err error) { errs[i] = err })
+		errs[i] = b.Engine.Answer(ctx, asked[i])
+	})
+	err := errors.Join(errs...)
+	if err != nil {
+		b.Desk.Log.Error("a plan could not be given; the trigger delivers its ticket again", "error", err)
+	}
+	return err
 }
 
 // run gives each job its slice of the time that is left.

@@ -341,6 +341,9 @@ func (d *desk) submit(body string) {
 // know remembers what a ticket asks for; the first of an id counts.
 func (d *desk) know(body string) {
 	r, problems := replication.Parse([]byte(body))
+	if r.DryRun {
+		return
+	}
 	if len(problems) == 0 {
 		problems = replication.Validate(r, wiring.Rules(d.config))
 	}

@@ -27,6 +27,13 @@ var tour = []struct {
 		d.submit(d.ticket("CHG-1", "src", "dst", byTags("all")))
 		time.Sleep(30 * time.Minute)
 	}},
+	{"a plan is asked for", func(d *desk) {
+		d.pair("plan-src", "plan-dst", true)
+		d.put("plan-src", "image/1", "new")
+		d.put("plan-dst", "image/1", "old")
+		d.submit(d.ticket("DRY-1", "plan-src", "plan-dst", dry(scope)))
+		time.Sleep(10 * time.Minute)
+	}},
 	{"what was lost is looked for", func(d *desk) {
 		d.pair("lost-src", "lost-dst", false)
 		for _, action := range []string{"CreateRole", "CreatePolicy", "AttachPolicyToRole", "PutBucketReplication"} {
