@@ -23,6 +23,7 @@ type ticketFile struct {
 	// problems are what the desk will answer at once; the ticket is sent all the same,
 	// because only the desk decides.
 	problems replication.Problems
+	dryRun   bool // it asks for a plan only
 }
 
 // runSubmit sends tickets to the requests queue.
@@ -60,7 +61,11 @@ func runSubmit(ctx context.Context, a *app, args []string) error {
 		}
 		done = append(done, sent{file, t.id, len(t.body)})
 		if !*f.asJSON {
-			fmt.Fprintf(a.stdout, "sent %s from %s\n", orElse(t.id, "a ticket without an id"), file)
+			what := ""
+			if t.dryRun {
+				what = "; its plan comes as a result, and nothing is changed"
+			}
+			fmt.Fprintf(a.stdout, "sent %s from %s%s\n", orElse(t.id, "a ticket without an id"), file, what)
 		}
 	}
 	if *f.asJSON {
@@ -88,7 +93,7 @@ func (a *app) readTicket(file string, getenv func(string) string, rules replicat
 	if len(problems) == 0 {
 		problems = replication.Validate(r, rules)
 	}
-	t.id, t.problems = r.ID, problems
+	t.id, t.problems, t.dryRun = r.ID, problems, r.DryRun
 	return t, nil
 }
 

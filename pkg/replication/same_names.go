@@ -86,7 +86,7 @@ func count(n int, what string) string {
 
 // sameNames says what the historical copy overwrites. [fact 5]
 func (p *PlanResult) sameNames(r Request, versioned bool, s Seen, n *SameNamesSeen) {
-	if s.DestinationEmpty == nil || *s.DestinationEmpty {
+	if s.DestinationEmpty == nil || *s.DestinationEmpty || r.adopts() { // a rule that stands has copied already
 		return
 	}
 	p.SameNames = n

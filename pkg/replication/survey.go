@@ -18,7 +18,7 @@ type MoreLooks struct {
 // looks at. Jobs never look at it. A pair that is refused needs no more, but for one
 // that is refused because of what it would overwrite: that is then named.
 func SurveyMore(r Request, d Desk, s Seen, now time.Time) MoreLooks {
-	full := s.DestinationEmpty != nil && !*s.DestinationEmpty && *r.Historical.Replicate
+	full := !r.adopts() && s.DestinationEmpty != nil && !*s.DestinationEmpty && *r.Historical.Replicate
 	j := NewJob(r, now)
 	for range table {
 		step := Row(j.Phase).Decide(j, View{Now: now, Desk: d, Seen: s})
