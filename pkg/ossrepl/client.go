@@ -116,13 +116,15 @@ func (c *Client) credentials(context.Context) (credentials.Credentials, error) {
 	return credentials.Credentials{AccessKeyID: id, AccessKeySecret: secret, SecurityToken: token}, nil
 }
 
-// read gets one setting of a bucket and decodes it into a struct whose XMLName
+// read gets one setting of a bucket, or of the account when bucket is "", and decodes it into a struct whose XMLName
 // names the root element. The SDK's own results do not check it, so that any other
 // document would pass for an empty configuration; and they drop what they do not know.
 func (c *Client) read(ctx context.Context, op, region, bucket string, query map[string]string, into any) error {
-	out, err := c.at(region).InvokeOperation(ctx, &oss.OperationInput{
-		OpName: op, Method: http.MethodGet, Bucket: &bucket, Parameters: query,
-	})
+	in := &oss.OperationInput{OpName: op, Method: http.MethodGet, Parameters: query}
+	if bucket != "" {
+		in.Bucket = &bucket
+	}
+	out, err := c.at(region).InvokeOperation(ctx, in)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func adoptable(r Request, s RulesSeen) (RuleSeen, Reason, string) {
 
 // plain returns a rule with the defaults of OSS in the place of what it does not show,
 // and one spelling for actions that mean the same. Our own rules have every element;
-// those of others need not. [fact 3] [fact 5]
+// those of others need not. [fact 3] [fact 5] [fact 53]
 func (g RuleSeen) plain() RuleSeen {
 	switch {
 	case g.Action == "", sameActions(g.Action, "PUT", "DELETE", "ABORT"):

@@ -69,6 +69,8 @@ const (
 	ReasonAdoptClosing Reason = "adopt.closing"
 	ReasonAdoptDiffers Reason = "adopt.rule-differs"
 	ReasonAdoptLeaks   Reason = "adopt.out-of-scope"
+	ReasonAdoptUnknown Reason = "adopt.unknown-element"
+	ReasonAdoptAccount Reason = "adopt.account-unknown"
 	ReasonAdopted      Reason = "job.adopted"
 )
 

@@ -3,10 +3,12 @@ package replication
 // reasons is ordered by code; a test keeps it complete and in order.
 var reasons = []ReasonText{
 	{ReasonAccountUnknown, "the ticket names an account that this desk does not work in", "send the ticket to the desk of that account, or correct source.account"},
+	{ReasonAdoptAccount, "a rule does not say to which account its destination belongs, and no account that can be asked owns it", "put the UID of the owner into destination.account of the ticket that replidesk discover --json shows, and send that"},
 	{ReasonAdoptClosing, "the rule that was to be adopted is being removed", "ask who disabled it; when the pair is to be replicated again, wait until the rule is gone and send a ticket with the action replicate"},
 	{ReasonAdoptMissing, "the source has no such rule for this destination", "correct source, destination or target (replidesk discover lists the rules that nobody manages), or send a ticket with the action replicate to have one made"},
 	{ReasonAdoptLeaks, "an object outside the prefixes of the adopted rule, or without its tags, arrived at the destination; the rule is left as it is", "look what else copies to the destination, and open a case with OSS naming the rule id"},
 	{ReasonAdoptDiffers, "the rule is not the one that the adoption ticket describes; it is left as it is", "describe the rule as it is, as the message says, and send the ticket under a new id (replidesk discover --adopt does so); a rule cannot be changed"},
+	{ReasonAdoptUnknown, "the rule has elements or values that no ticket can say, so it cannot be compared", "leave it as it is, and watch it where it was made; or upgrade: a later version may know them"},
 	{ReasonApprovalInvalid, "a signature on the ticket does not hold", "have the approver named sign the ticket as it is sent now, with the version of replidesk that the desk runs; or take the entry out"},
 	{ReasonApprovalMissing, "the ticket needs an approval, and no approver other than the requester has signed it", "have an approver of this desk sign it (replidesk approve) and send what that prints; it keeps its id"},
 	{ReasonRequesterMissing, "a ticket that needs an approval has to say who asks, so that somebody else approves", "set requester, and have the ticket signed after that"},
