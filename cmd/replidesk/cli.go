@@ -31,19 +31,20 @@ type app struct {
 
 // commands has every subcommand but help.
 var commands = map[string]func(ctx context.Context, a *app, args []string) error{
-	"local":   runLocal,
-	"run":     runDemo,
-	"plan":    runPlan,
-	"submit":  runSubmit,
-	"stop":    runOrder(replication.ActionStop),
-	"cancel":  runOrder(replication.ActionCancel),
-	"approve": runApprove,
-	"status":  runStatus,
-	"watch":   runWatch,
-	"history": runHistory,
-	"explain": runExplain,
-	"reasons": runReasons,
-	"schema":  runSchema,
+	"local":    runLocal,
+	"run":      runDemo,
+	"plan":     runPlan,
+	"submit":   runSubmit,
+	"stop":     runOrder(replication.ActionStop),
+	"cancel":   runOrder(replication.ActionCancel),
+	"approve":  runApprove,
+	"status":   runStatus,
+	"discover": runDiscover,
+	"watch":    runWatch,
+	"history":  runHistory,
+	"explain":  runExplain,
+	"reasons":  runReasons,
+	"schema":   runSchema,
 }
 
 // run is the whole command. It returns the exit code.

@@ -149,6 +149,9 @@ func (d *demo) prepare(ctx context.Context, dir string, getenv func(string) stri
 	if err != nil {
 		return err
 	}
+	if err := makeHandRole(d.cloud.World(), d.cloud.A.UID); err != nil {
+		return err
+	}
 	store := newClients(d.cloud)
 	objects := 0
 	for _, file := range files {

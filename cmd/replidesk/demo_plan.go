@@ -31,6 +31,7 @@ type plan struct {
 	within, aside int  // objects before the ticket, in scope and outside
 	multipart     bool // one more of them, in two parts
 	fresh         int  // objects written while the rule is live; a few outside come with them
+	byHand        bool // the pair has a rule that somebody made at the console
 	slow          bool // the pair is throttled until its alerts have fired
 }
 
@@ -76,6 +77,11 @@ var plans = []plan{
 		id: "CHG-1010", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
 		source: place{"cn-hangzhou", "camera-uploads"}, dest: place{"cn-shanghai", "camera-uploads-copy"},
 		tags: "team=images&state=approved", historical: true, within: 30, aside: 15, fresh: 12,
+	},
+	{
+		id: "CHG-1011", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-hangzhou", "payroll"}, dest: place{"cn-shanghai", "payroll-copy"},
+		prefixes: []string{"2025/", "2026/"}, historical: true, byHand: true, within: 30, aside: 5, fresh: 12,
 	},
 }
 

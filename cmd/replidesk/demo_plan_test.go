@@ -62,6 +62,7 @@ func TestThePlanIsTrueToTheExampleTickets(t *testing.T) {
 		require.Equal(t, strings.TrimPrefix(tags, "&"), p.tags, p.id)
 		require.Equal(t, *r.Historical.Replicate, p.historical, p.id)
 		require.Equal(t, r.ReplicateDeletes, p.deletes, p.id)
+		require.Equal(t, r.Action == replication.ActionAdopt, p.byHand, p.id)
 		require.Equal(t, r.Verify.Canary, p.reason == replication.ReasonVerified, p.id)
 	}
 	require.Equal(t, 1, slow)

@@ -93,7 +93,10 @@ func seed(ctx context.Context, c *clients, p plan) (*pair, error) {
 			}
 		}
 	}
-	return pr, pr.before(ctx)
+	if err := pr.before(ctx); err != nil || !p.byHand {
+		return pr, err
+	}
+	return pr, pr.ruleByHand(ctx)
 }
 
 // before writes what exists when the ticket comes.

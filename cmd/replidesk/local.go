@@ -82,7 +82,11 @@ func runLocal(ctx context.Context, a *app, args []string) error {
 	defer c.Close()
 	vars := c.Environment()
 	if *examples {
-		if err := seedExamples(ctx, newClients(c)); err != nil {
+		err := makeHandRole(c.World(), c.A.UID)
+		if err == nil {
+			err = seedExamples(ctx, newClients(c))
+		}
+		if err != nil {
 			return fmt.Errorf("example buckets: %w", err)
 		}
 		vars = append(vars, localcloud.Variable{Name: dueByVariable, Value: dueBy(time.Now().Add(time.Hour))})

@@ -9,6 +9,7 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
   replidesk stop ID                  send a ticket that takes back what ticket ID made; the data stays
   replidesk cancel ID                the same for a ticket that is not watched yet; refused when it is
   replidesk approve FILE | -         print a ticket with your signature, for a desk that wants it approved
+  replidesk discover                 list the rules of the account that no ticket manages; --adopt takes them under watch
   replidesk watch ID...              follow tickets until they are at rest
   replidesk status [ID...]           where tickets are; without ids, all that are open or watched
   replidesk explain ID               where a ticket is, why, what it waits for, who has to act, what it has made
@@ -52,6 +53,9 @@ stop, cancel
 approve
   --key FILE        your Ed25519 private key, as openssl genpkey -algorithm ed25519 writes it
   --by NAME         your name in the desk file
+discover
+  --adopt           send a ticket for each rule that can be adopted; the second time nothing is sent twice
+  --requester NAME  who asks
 watch
   --patience D      how long a ticket may stay unknown (default 1m)
 history

@@ -18,7 +18,7 @@ func AdoptionOf(source End, g RuleSeen, to string, d Desk) (Request, Problems) {
 	plain := g.plain()
 	r := defaults()
 	r.SpecVersion, r.Action, r.Role, r.Source = "1", ActionAdopt, RoleChoice{}, source
-	r.Destination = End{Account: to, Region: strings.TrimPrefix(g.Location, "oss-"), Bucket: g.Destination}
+	r.Destination = RuleEnd(to, g)
 	r.Objects = Objects{Prefixes: slices.Sorted(slices.Values(g.Prefixes)), Tags: g.Tags}
 	history := plain.Historical == "enabled"
 	r.Historical.Replicate = &history
@@ -41,6 +41,11 @@ func AdoptionOf(source End, g RuleSeen, to string, d Desk) (Request, Problems) {
 		return r, p
 	}
 	return r, append(p, Validate(r, d)...)
+}
+
+// RuleEnd returns the destination of a rule as an end of the given account.
+func RuleEnd(account string, g RuleSeen) End {
+	return End{Account: account, Region: strings.TrimPrefix(g.Location, "oss-"), Bucket: g.Destination}
 }
 
 // adoptionID names the ticket that adopts a rule after its source, for people, and

@@ -72,6 +72,7 @@ var rules = []rule{
 	{"pkg/journal/journaltest", []string{"pkg/fault", "pkg/journal", "pkg/journal/driver", "github.com/stretchr/testify/..."}, "the suite of all stores"},
 	{"pkg/engine", []string{"pkg/fault", "pkg/journal", "pkg/replication"}, "the engine knows ports, not adapters"},
 	{"pkg/sweep", []string{"pkg/fault", "pkg/journal", "pkg/journal/driver", "pkg/replication", "pkg/watch"}, "the sweep knows ports, not adapters"},
+	{"pkg/discover", []string{"pkg/fault", "pkg/replication"}, "it knows ports, not adapters"},
 	{"pkg/ossrepl", []string{"pkg/fault", "pkg/replication", ossSDK}, "an adapter"},
 	{"pkg/ramgrant", []string{"pkg/fault", "pkg/replication", ramSDK}, "an adapter"},
 	{"pkg/mnsbus", []string{"pkg/fault", "pkg/replication", "github.com/aliyun/aliyun-mns-go-sdk", "github.com/gogap/errors", "github.com/valyala/fasthttp"}, "an adapter"},
