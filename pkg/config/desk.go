@@ -26,6 +26,15 @@ type Desk struct {
 	Residency []Residency `json:"residency,omitempty"`
 	// Approvers are those whose signatures under tickets count.
 	Approvers []Approver `json:"approvers,omitempty"`
+	Caps      Caps       `json:"caps,omitzero"`
+	// ObserveOnly keeps the desk from changing anything.
+	ObserveOnly bool `json:"observeOnly,omitempty"`
+}
+
+// Caps limit how many rules the desk makes; nil is no limit.
+type Caps struct {
+	RulesPerHour    *int `json:"rulesPerHour,omitempty"`
+	RulesPerAccount *int `json:"rulesPerAccount,omitempty"`
 }
 
 // An Approver is somebody whose signature counts.
@@ -100,6 +109,9 @@ func describe(err error) error {
 
 var roleForm = regexp.MustCompile(`^acs:ram::([0-9]{5,20}):role/[A-Za-z0-9.-]{1,64}$`)
 
+// maxCap is the largest cap: the slots of all rules under it are one small object.
+const maxCap = 5000
+
 // A finding adds a problem to those that were found.
 type finding func(format string, args ...any)
 
@@ -107,6 +119,11 @@ func (d Desk) check() (errs []error) {
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	d.checkAccounts(add)
 	d.checkApprovers(add)
+	for at, n := range map[string]*int{"caps.rulesPerHour": d.Caps.RulesPerHour, "caps.rulesPerAccount": d.Caps.RulesPerAccount} {
+		if n != nil && (*n < 1 || *n > maxCap) {
+			add("%s: %d is not a number from 1 to %d; left out there is no cap, and observeOnly allows none", at, *n, maxCap)
+		}
+	}
 	for i, p := range d.Pairs {
 		p.Source.check(add, fmt.Sprintf("pairs[%d].source", i))
 		p.Destination.check(add, fmt.Sprintf("pairs[%d].destination", i))

@@ -46,6 +46,9 @@ func TestADeskFileIsReadStrictly(t *testing.T) {
 			"residency[0].regions: there is no region", `residency[1].regions[1]: "?" does not match a region`},
 		`{"approvers":[{"name":"Ana Li","key":"` + key('a') + `"},{"name":"anali ","key":"` + key('b') + `"},{"name":"","key":"` + key('a') + `"},{"name":"eve","key":"QUJD"}]}`: {
 			"approvers[1].name: anali  is there twice", "approvers[2].name", "approvers[2].key: the key is there twice", `approvers[3].key: "QUJD" is not an Ed25519 public key`},
+		`{"caps":{"rulesPerHour":0,"rulesPerAccount":-1,"rules":1},"observeonly":true}`: {"there is no field caps.rules", "there is no field observeonly"},
+		`{"caps":{"rulesPerHour":0,"rulesPerAccount":5001}}`:                            {"caps.rulesPerHour: 0 is not a number from 1 to 5000", "caps.rulesPerAccount: 5001"},
+		`{"observeOnly":"yes"}`: {"observeOnly is a JSON string"},
 	} {
 		_, err := config.ParseDesk([]byte(body))
 		require.Error(t, err, body)
@@ -90,4 +93,7 @@ func TestTheExampleOfADeskFileIsInOrder(t *testing.T) {
 	require.NotEmpty(t, d.Pairs)
 	require.NotEmpty(t, d.Residency)
 	require.NotEmpty(t, d.Approvers)
+	require.NotNil(t, d.Caps.RulesPerHour)
+	require.NotNil(t, d.Caps.RulesPerAccount)
+	require.False(t, d.ObserveOnly)
 }

@@ -57,7 +57,16 @@ func (s *session) call(ctx context.Context, e replication.Effect, o *replication
 	case replication.EffectClaimPair:
 		o.Owner, err = eng.Pairs.Claim(ctx, r.Pair(), r.ID)
 	case replication.EffectReleasePair:
-		err = eng.Pairs.Release(ctx, r.Pair(), r.ID)
+		if e.GiveBackSlot { // first: without the pair nobody would come back for it
+			err = eng.Slots.GiveBack(ctx, r.ID)
+		}
+		if err == nil {
+			err = eng.Pairs.Release(ctx, r.Pair(), r.ID)
+		}
+	case replication.EffectTakeSlot:
+		var s replication.SlotSeen
+		s, err = eng.Slots.Take(ctx, r.ID, *e.Slot)
+		o.Slot = &s
 	case replication.EffectCreateRole:
 		o.RequestID, err = eng.Grants.CreateRole(ctx, e.Role, e.Document, e.Description)
 	case replication.EffectCreatePol:

@@ -46,6 +46,7 @@ type Engine struct {
 	Objects Objects
 	Grants  Grants
 	Pairs   Pairs
+	Slots   Slots
 	Bus     Bus
 	// Previews are asked by Survey alone.
 	Previews Previews

@@ -66,7 +66,7 @@ func newBench(t testing.TB) *bench {
 func (b *bench) engine(o replication.Owner, worker string) *engine.Engine {
 	return &engine.Engine{
 		Owner: o, Worker: worker, Journal: b.journal, Marks: engine.Marks{Marks: journal.NewMarks(b.store), Shards: 4},
-		Rules: b.cloud, Objects: b.cloud, Grants: b.cloud, Pairs: b.cloud, Bus: b.cloud, Previews: b.cloud,
+		Rules: b.cloud, Objects: b.cloud, Grants: b.cloud, Pairs: b.cloud, Slots: b.cloud, Bus: b.cloud, Previews: b.cloud,
 		Desk: testDesk,
 		Log:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}

@@ -28,6 +28,7 @@ type fakeCloud struct {
 	users    []string                         // of every policy, besides our roles
 	objects  map[string]map[string]fakeObject // bucket, key
 	owners   map[string]string
+	slots    map[string]bool // of jobs
 	calls    map[string]int
 	fail     map[string][]error // by call name: errors of the next calls; nil lets one pass
 	lose     map[string]int     // by call name: so many calls take effect and lose their answer
@@ -63,7 +64,7 @@ func newFakeCloud() *fakeCloud {
 		buckets: map[string]replication.BucketSeen{"src-bucket": b("cn-hangzhou"), "dest-bucket": b("cn-shanghai")},
 		roles:   map[string]string{}, policies: map[string]string{}, attached: map[string]string{},
 		objects: map[string]map[string]fakeObject{"src-bucket": {}, "dest-bucket": {}},
-		system:  map[string]string{}, owners: map[string]string{}, calls: map[string]int{}, fail: map[string][]error{}, lose: map[string]int{},
+		system:  map[string]string{}, owners: map[string]string{}, slots: map[string]bool{}, calls: map[string]int{}, fail: map[string][]error{}, lose: map[string]int{},
 	}
 }
 
@@ -388,6 +389,22 @@ func (f *fakeCloud) Release(ctx context.Context, pair, job string) error {
 func (f *fakeCloud) Owner(ctx context.Context, pair string) (owner string, err error) {
 	err = f.do(ctx, "Owner", func() error { owner = f.owners[pair]; return nil })
 	return owner, err
+}
+
+func (f *fakeCloud) Take(ctx context.Context, job string, s replication.Slot) (seen replication.SlotSeen, err error) {
+	err = f.do(ctx, "Take", func() error {
+		if !f.slots[job] && len(f.slots) >= s.Caps.RulesPerAccount {
+			seen = replication.SlotSeen{PerAccount: true, Used: len(f.slots)}
+			return nil
+		}
+		f.slots[job], seen.Taken = true, true
+		return nil
+	})
+	return seen, err
+}
+
+func (f *fakeCloud) GiveBack(ctx context.Context, job string) error {
+	return f.do(ctx, "GiveBack", func() error { delete(f.slots, job); return nil })
 }
 
 func (f *fakeCloud) Wake(ctx context.Context, to replication.Owner, job string, rev uint64, delay time.Duration) error {

@@ -70,6 +70,15 @@ type Pairs interface {
 	Owner(ctx context.Context, pair string) (string, error)
 }
 
+// Slots are the slots for new rules, where there are caps.
+type Slots interface {
+	// Take takes a slot for the rule of job, unless a cap allows none now. A job that
+	// has one keeps it.
+	Take(ctx context.Context, job string, s replication.Slot) (replication.SlotSeen, error)
+	// GiveBack gives the slot of job back; it does nothing when there is none.
+	GiveBack(ctx context.Context, job string) error
+}
+
 // Bus carries hints and results.
 type Bus interface {
 	// Wake sends a hint that job may be due, to be delivered at or after the given

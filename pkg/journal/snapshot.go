@@ -19,6 +19,9 @@ func Job(id string) Log { return driver.Job(id) }
 // the pair.
 func Pair(name string) Log { return driver.Pair(name) }
 
+// Cap returns the log of something that is capped.
+func Cap(name string) Log { return driver.Cap(name) }
+
 // Bucket returns the log of a destination bucket.
 func Bucket(name string) Log { return driver.Bucket(name) }
 

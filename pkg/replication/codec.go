@@ -55,6 +55,7 @@ func (j *Job) Clone() *Job {
 // that stood in its place.
 var replaced = map[reflect.Type]bool{
 	reflect.TypeFor[Intent](): true, reflect.TypeFor[Outcome](): true, reflect.TypeFor[Event](): true, reflect.TypeFor[Ending](): true,
+	reflect.TypeFor[Held](): true,
 }
 
 // keepUnknown adds the members of old that t has no field for to now.

@@ -15,6 +15,7 @@ const (
 	EffectCreateRole  EffectKind = "create-role"
 	EffectCreatePol   EffectKind = "create-policy"
 	EffectAttach      EffectKind = "attach-policy"
+	EffectTakeSlot    EffectKind = "take-slot"
 	EffectPutRule     EffectKind = "put-rule"
 	EffectCloseRule   EffectKind = "close-rule"
 	EffectPutCanary   EffectKind = "put-canary"
@@ -65,6 +66,9 @@ type Effect struct {
 	Object      *Canary    `json:"object,omitempty"`
 	Keys        []string   `json:"keys,omitempty"` // object keys at the source to remove with all versions
 	Order       *Order     `json:"order,omitempty"`
+	Slot        *Slot      `json:"slot,omitempty"`
+	// GiveBackSlot of a release-pair: the job has a slot, or may have.
+	GiveBackSlot bool `json:"giveBackSlot,omitempty"`
 }
 
 // A Canary is an object of our own, as it is written.
@@ -136,5 +140,6 @@ type Outcome struct {
 	Object    *ObjectSeen `json:"object,omitempty"`    // put-canary, overwrite-canary: as stored
 	LeftOver  []string    `json:"leftOver,omitempty"`  // clean-up: keys that could not be removed
 	Target    *TargetSeen `json:"target,omitempty"`    // order: the target, with the order in it if it took one
+	Slot      *SlotSeen   `json:"slot,omitempty"`      // take-slot: the answer
 	RequestID string      `json:"requestId,omitempty"` // of the call that took effect
 }

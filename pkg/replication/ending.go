@@ -195,7 +195,7 @@ func decideReleasing(j *Job, v View) Step {
 		j.Made.Rule, j.Rule.Ended = time.Time{}, v.Now
 	}
 	if !j.Made.Pair.IsZero() || j.Made.PairAsked {
-		return Step{Effect: &Effect{Kind: EffectReleasePair}}
+		return Step{Effect: releasePair(j)}
 	}
 	return finish(j, e.Phase, e.Reason, e.Message, v)
 }
@@ -211,6 +211,6 @@ func mayAppear(j *Job, v View) (until time.Time, behind bool) {
 
 func settleReleasing(j *Job, o Outcome, _ View) {
 	if o.Result == ResultDone {
-		j.Made.Pair, j.Made.PairAsked = time.Time{}, false
+		j.released()
 	}
 }

@@ -110,6 +110,8 @@ func (j *Job) waiting(now time.Time) *Waiting {
 		w.For, w.Worker, w.GivenUp = fmt.Sprintf("the outcome of %s", i.Effect.Kind), i.Worker, time.Time{}
 	case i != nil:
 		w.For = fmt.Sprintf("another worker to take over: %s began %s and gave no outcome until %s", i.Worker, i.Effect.Kind, i.Until.UTC().Format(time.RFC3339))
+	case j.heldNow():
+		w.For = fmt.Sprintf("%s; held since %s", j.Message, j.Held.Since.UTC().Format(time.RFC3339))
 	case j.Owner() == OwnerNone:
 		w.For = fmt.Sprintf("%d results to be sent", len(j.Outbox))
 	}
@@ -123,6 +125,9 @@ func (j *Job) givenUp() time.Time {
 		if p := j.Verification; p != nil && p.Step != StepWatermark && !p.Written.IsZero() && j.Evidence == nil {
 			return p.Written.Add(CanaryLost)
 		}
+		return time.Time{}
+	}
+	if j.heldNow() {
 		return time.Time{}
 	}
 	switch j.Phase {
@@ -166,6 +171,11 @@ var actors = map[Reason]string{
 	ReasonPolicyDiffers:   "whoever administers RAM in the source account",
 	ReasonWatermarkStands: "whoever writes to the source bucket",
 	ReasonStartingLate:    "whoever operates this desk",
+	ReasonObserveOnly:     "whoever operates this desk",
+	ReasonCapAccount:      "whoever operates this desk",
+	ReasonPairNotAllowed:  "whoever operates this desk",
+	ReasonResidency:       "whoever operates this desk",
+	ReasonCapHour:         "nobody",
 	ReasonCanaryLate:      "whoever operates this desk",
 	ReasonWorkerCrash:     "whoever operates this desk",
 	ReasonUnavailable:     "nobody",
@@ -205,6 +215,7 @@ func (j *Job) things() []Thing {
 	if j.Made.Pair.IsZero() && j.Made.PairAsked {
 		made = append(made, Thing{What: "claim of the pair", Name: r.Pair(), Unsure: true})
 	}
+	add("slot of a new rule", "in account "+r.Source.Account, j.Made.Slot)
 	for _, g := range []struct {
 		what, name string
 		at         time.Time

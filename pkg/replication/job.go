@@ -30,6 +30,7 @@ type Job struct {
 	TakenOver bool `json:"takenOver,omitempty"` // a worker died on the way: an end is confirmed by one more look
 
 	Block  *Block  `json:"block,omitempty"`  // what the job is blocked by
+	Held   *Held   `json:"held,omitempty"`   // what the desk itself keeps the job from; nil: nothing
 	Ending *Ending `json:"ending,omitempty"` // how the job will end when it has tidied up
 	// Stop is the newest order to take the job down; nil: there was none.
 	Stop *Order `json:"stop,omitempty"`
@@ -88,6 +89,9 @@ type Made struct {
 	RoleAsked   bool `json:"roleAsked,omitempty"`
 	PolicyAsked bool `json:"policyAsked,omitempty"`
 	AttachAsked bool `json:"attachAsked,omitempty"`
+	// Slot is that of the rule, where there are caps. It is given back with the pair.
+	Slot      time.Time `json:"slot,omitzero"`
+	SlotAsked bool      `json:"slotAsked,omitempty"`
 }
 
 // Rule is what is known of the job's rule.

@@ -131,9 +131,9 @@ func (a Action) aboutAnother() bool { return slices.Contains(ordering, a) }
 // HasPair reports whether the job of a ticket of this action replicates a pair.
 func (a Action) HasPair() bool { return !a.aboutAnother() }
 
-// Decide looks at the job as saved and at what was seen and says what to do: what
-// its phase decides, unless an open order takes it down.
-func Decide(j *Job, v View) Step {
+// decide says what to do: what the phase of the job decides, unless an open order
+// takes it down.
+func decide(j *Job, v View) Step {
 	if !j.Ordered() || j.takenDown() {
 		return Row(j.Phase).Decide(j, v)
 	}

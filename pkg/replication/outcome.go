@@ -135,7 +135,9 @@ func Settle(j *Job, o Outcome, v View) Step {
 	if o.Result == ResultDone {
 		j.Failures, j.Block = 0, nil
 	}
-	if settle := Row(j.Phase).Settle; settle != nil {
+	if o.Effect == EffectTakeSlot { // of no phase
+		settleSlot(j, o)
+	} else if settle := Row(j.Phase).Settle; settle != nil {
 		settle(j, o, v)
 	}
 	t := Trouble{Kind: TroublePassing, Op: string(o.Effect), Message: string(o.Result)}

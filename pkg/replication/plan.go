@@ -125,6 +125,7 @@ func Plan(r Request, d Desk, s Survey, now time.Time) PlanResult {
 	res.Accepted = len(unapproved) == 0
 	res.Reasons = append(res.Reasons, unapproved...)
 	res.annotate(w.job, s)
+	res.guardrails(d)
 	return res
 }
 

@@ -10,6 +10,7 @@ var effectTexts = map[EffectKind]string{
 	EffectCreatePol:    "make the least-privilege policy of the role",
 	EffectAttach:       "attach the policy to the role",
 	EffectAttachSystem: "attach a policy of the cloud's own to the role",
+	EffectTakeSlot:     "take one of the slots for new rules",
 	EffectPutRule:      "put the rule",
 	EffectCloseRule:    "close the rule",
 	EffectPutCanary:    "write the canary, which has to arrive",
@@ -24,6 +25,8 @@ var effectTexts = map[EffectKind]string{
 func effectCalls(e Effect, r Request) []string {
 	at := func(key string) string { return r.Source.Bucket + "/" + key }
 	switch e.Kind {
+	case EffectTakeSlot:
+		return []string{"PutObject into the log of the slots for new rules"}
 	case EffectClaimPair, EffectReleasePair:
 		return []string{"PutObject into the log of the pair " + r.Pair()}
 	case EffectCreateRole:

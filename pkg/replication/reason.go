@@ -78,6 +78,9 @@ const (
 const (
 	ReasonAccepted        Reason = "job.accepted"
 	ReasonWorking         Reason = "job.working"
+	ReasonObserveOnly     Reason = "desk.observe-only"
+	ReasonCapHour         Reason = "desk.cap-hour"
+	ReasonCapAccount      Reason = "desk.cap-account"
 	ReasonThrottled       Reason = "cloud.throttled"
 	ReasonUnavailable     Reason = "cloud.unavailable"
 	ReasonRefused         Reason = "cloud.refused"

@@ -219,7 +219,7 @@ func stopPair(j *Job, _ View) (Step, bool) {
 	if j.Made.Pair.IsZero() && !j.Made.PairAsked {
 		return Step{}, false
 	}
-	return Step{Effect: &Effect{Kind: EffectReleasePair}}, true
+	return Step{Effect: releasePair(j)}, true
 }
 
 func (j *Job) removed(ours bool, what string) {
@@ -260,6 +260,6 @@ func settleStopping(j *Job, o Outcome, _ View) {
 		j.removed(true, "role "+j.Request.RoleName())
 		j.Made.dropRole()
 	case EffectReleasePair:
-		j.Made.Pair, j.Made.PairAsked = time.Time{}, false
+		j.released()
 	}
 }

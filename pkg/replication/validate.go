@@ -21,6 +21,9 @@ type Desk struct {
 	Pairs     []PairPattern
 	Residency []Residency // every one that matches a source has to permit its destination
 	Approvers []Approver  // whose signatures count
+	Caps      Caps
+	// ObserveOnly holds every effect: looks are taken, results sent, nothing is changed.
+	ObserveOnly bool
 }
 
 var (

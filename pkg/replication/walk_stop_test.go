@@ -91,6 +91,7 @@ func (w *walk) checkStopped(j *job) {
 	}
 	w.must(j.Intent == nil && j.Block == nil && j.Ending == nil && !j.Ordered(), "an end with something under way")
 	w.must(w.c.owner != w.c.r.ID, "the pair is kept")
+	w.checkSlot(false)
 	w.pass(10 * time.Minute)
 	w.must(w.c.rule == nil || !w.c.rule.ours, "the rule stands")
 	took := j.Stop != nil && strings.Contains(strings.Join(j.Stop.Removed, " "), "rule ")

@@ -167,7 +167,7 @@ func (w *walk) pass(d time.Duration) { w.c.to(w.c.now.Add(d)) }
 // decide does what session.decide of the engine does.
 func (w *walk) decide(j *job, f func(*job, replication.View) replication.Step) (*job, replication.Step) {
 	w.pass(time.Duration(w.c.rng.Int64N(int64(200 * time.Millisecond))))
-	v := replication.View{Now: w.c.now}
+	v := replication.View{Now: w.c.now, Desk: w.c.desk()}
 	for range 8 {
 		c := j.Clone()
 		s := f(c, v)
@@ -228,6 +228,7 @@ func leads(from *job, to replication.Phase) bool {
 // act saves the intent, carries the effect out or not, and settles what came of it.
 func (w *walk) act(j *job, e replication.Effect) (*job, replication.Step) {
 	w.checkEffect(j, e)
+	w.checkGuards(j, e)
 	j.Intent = &replication.Intent{Effect: e, Worker: "w", Until: w.c.now.Add(75 * time.Second)}
 	w.save(j)
 	o := replication.Outcome{Effect: e.Kind, Result: replication.ResultUnknown}
@@ -331,6 +332,7 @@ func (w *walk) checkEnd(j *job) {
 	}
 	w.must(j.Intent == nil && j.Block == nil && j.Ending == nil, "an end with something under way")
 	owned := w.c.owner == w.c.r.ID
+	w.checkSlot(owned)
 	if w.c.r.Action == replication.ActionAdopt && j.Phase != replication.PhaseCompleted {
 		w.checkAdopted(j, owned)
 		return

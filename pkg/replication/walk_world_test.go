@@ -32,6 +32,8 @@ type cloud struct {
 	rules            int
 	disabled         bool // a person took our rule away
 
+	guards guards
+
 	source, target map[string]cell
 	pending        []copying
 	meddle         []meddling
@@ -98,6 +100,7 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 	case c.odds(0.15):
 		c.toBeAdopted()
 	}
+	c.guards = newGuards(c)
 	return c
 }
 
@@ -340,9 +343,12 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 		}
 		o.Owner = c.owner
 	case replication.EffectReleasePair:
+		c.guards.slot = c.guards.slot && !e.GiveBackSlot
 		if c.owner == c.r.ID {
 			c.owner = ""
 		}
+	case replication.EffectTakeSlot:
+		o.Slot = c.guards.take(*e.Slot)
 	case replication.EffectCreateRole:
 		c.role = made(c.role)
 	case replication.EffectCreatePol:

@@ -24,6 +24,7 @@ import (
 	"github.com/replidesk/replidesk/pkg/pairlog"
 	"github.com/replidesk/replidesk/pkg/ramgrant"
 	"github.com/replidesk/replidesk/pkg/replication"
+	"github.com/replidesk/replidesk/pkg/slotlog"
 )
 
 // maxJob is the largest job in bytes: a ticket of 64 KB whose characters JSON
@@ -86,7 +87,7 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 func (d *Desk) Engine(o replication.Owner) *engine.Engine {
 	return &engine.Engine{
 		Owner: o, Worker: string(o) + "/" + d.Config.Instance, Journal: d.Journal, Marks: d.Marks,
-		Rules: d.OSS, Objects: d.OSS, Grants: d.Grants, Pairs: d.Pairs, Bus: d.Bus, Previews: d.OSS,
+		Rules: d.OSS, Objects: d.OSS, Grants: d.Grants, Pairs: d.Pairs, Slots: slotlog.Log{Journal: d.Journal, Worker: d.Config.Instance}, Bus: d.Bus, Previews: d.OSS,
 		Desk: Rules(d.Config), Pace: d.Config.Pace, Log: d.Log,
 		Count: func(ctx context.Context) (context.Context, func() int) {
 			ctx, n := meter.With(ctx)

@@ -25,5 +25,12 @@ func Rules(c config.Config) replication.Desk {
 			d.Approvers = append(d.Approvers, replication.Approver{Name: a.Name, Key: key})
 		}
 	}
+	if n := c.Desk.Caps.RulesPerHour; n != nil {
+		d.Caps.RulesPerHour = *n
+	}
+	if n := c.Desk.Caps.RulesPerAccount; n != nil {
+		d.Caps.RulesPerAccount = *n
+	}
+	d.ObserveOnly = c.Desk.ObserveOnly
 	return d
 }

@@ -78,6 +78,7 @@ var rules = []rule{
 	{"pkg/mnsbus", []string{"pkg/fault", "pkg/replication", "github.com/aliyun/aliyun-mns-go-sdk", "github.com/gogap/errors", "github.com/valyala/fasthttp"}, "an adapter"},
 	{"pkg/pairlog", []string{"pkg/fault", "pkg/journal"}, "an adapter"},
 	{"", nil, "the root holds the deployment file and nothing else"},
+	{"pkg/slotlog", []string{"pkg/fault", "pkg/journal", "pkg/replication"}, "an adapter"},
 	{"deploy", nil, "documents only"},
 	{"pkg/serverless", []string{"go.yaml.in/yaml/v3"}, "a file format knows nothing of what is deployed"},
 	{"pkg/internal/combos", []string{"pkg/emulator/world"}, "what combinations have to do is written from the source documents, never from the product"},

@@ -251,6 +251,7 @@ func (d *desk) checkAll() {
 			d.checkJob(j)
 		}
 	}
+	d.checkSlots()
 	d.checkResults()
 	d.checkSecrets()
 	require.NotContains(d.t, strings.ReplaceAll(d.log.String(), "panic: by order", ""), "panic: ", "no code may panic but by order")

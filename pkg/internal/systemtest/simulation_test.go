@@ -66,7 +66,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 			t.Logf("what was done:\n%s", strings.Join(s.told, "\n"))
 		}
 	})
-	s.desk = newDesk(t, setup{seed: seed, world: world.Options{
+	s.desk = newDesk(t, setup{seed: seed, desk: simCaps(seed), world: world.Options{
 		IdleWatermarkStands: s.chance(3), RoleUncheckedAtPut: s.chance(3), GrantCheckedAtPut: s.chance(3),
 		Delays: world.Delays{Propagation: time.Duration(5+rng.IntN(120)) * time.Second},
 	}})
@@ -83,6 +83,14 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 		s.pairs = append(s.pairs, p)
 	}
 	return s
+}
+
+// simCaps gives every other desk caps: so that tickets have to wait for slots.
+func simCaps(seed uint64) func(*config.Desk) {
+	if seed%2 == 0 {
+		return nil
+	}
+	return func(f *config.Desk) { f.Caps = config.Caps{RulesPerHour: ptr(2), RulesPerAccount: ptr(20)} }
 }
 
 // chance is true once in so many times.

@@ -26,6 +26,7 @@ const (
 	KindJob    = "job"    // one ticket
 	KindPair   = "pair"   // the ownership of a source and destination bucket
 	KindBucket = "bucket" // the lease and ledger of a destination bucket
+	KindCap    = "cap"    // who has taken a slot of what is capped
 	KindSweep  = "sweep"  // the watch of one shard
 )
 
@@ -38,6 +39,9 @@ func Pair(name string) Log { return KindPair + "/" + Log(name) }
 
 // Bucket returns the log of a destination bucket.
 func Bucket(name string) Log { return KindBucket + "/" + Log(name) }
+
+// Cap returns the log of something that is capped.
+func Cap(name string) Log { return KindCap + "/" + Log(name) }
 
 // Sweep returns the log of a shard of the watch.
 func Sweep(shard int) Log { return KindSweep + "/" + Log(strconv.Itoa(shard)) }
@@ -60,7 +64,7 @@ func (l Log) Prunable() bool { return l.Kind() == KindSweep }
 // Check returns a terminal error when there can be no such log.
 func (l Log) Check() error {
 	switch l.Kind() {
-	case KindJob, KindPair, KindBucket, KindSweep:
+	case KindJob, KindPair, KindBucket, KindCap, KindSweep:
 	default:
 		return terminal("there is no kind of log called %q", l.Kind())
 	}
