@@ -16,7 +16,7 @@ import (
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
-var walks = flag.Uint64("walks", 2000, "how many walks are taken through the phase table")
+var walks = flag.Uint64("walks", 500, "how many walks are taken through the phase table")
 
 // A walk carries one job through a cloud as the engine would.
 type walk struct {
