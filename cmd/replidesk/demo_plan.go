@@ -83,6 +83,7 @@ var plans = []plan{
 		source: place{"cn-hangzhou", "payroll"}, dest: place{"cn-shanghai", "payroll-copy"},
 		prefixes: []string{"2025/", "2026/"}, historical: true, byHand: true, within: 30, aside: 5, fresh: 12,
 	},
+	{id: "CHG-1019", phase: replication.PhaseRejected, reason: replication.ReasonResidency},
 }
 
 // slowCopy is what each copy of the slow pair takes more: its backfill then lasts

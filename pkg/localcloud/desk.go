@@ -16,14 +16,15 @@ import (
 const Approver = "approver"
 
 // deskFile says what the desk of this cloud may do: every pair of buckets of its two
-// accounts, whose ids are new each time. In account B the owner does what has to be
-// done there.
+// accounts, whose ids are new each time, but no patient's data leaves the country. In
+// account B the owner does what has to be done there.
 func (c *Cloud) deskFile() config.Desk {
 	d := config.Desk{Accounts: []config.Account{{UID: c.B.UID}}}
 	end := func(uid string) config.End { return config.End{Account: uid, Region: "*", Bucket: "*"} }
 	for _, destination := range []string{c.A.UID, c.B.UID} {
 		d.Pairs = append(d.Pairs, config.Pair{Source: end(c.A.UID), Destination: end(destination)})
 	}
+	d.Residency = []config.Residency{{Account: c.A.UID, Bucket: "patient-*", Regions: []string{"cn-*"}}}
 	public := c.Approver.Public().(ed25519.PublicKey)
 	d.Approvers = []config.Approver{{Name: Approver, Key: base64.StdEncoding.EncodeToString(public)}}
 	return d

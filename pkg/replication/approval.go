@@ -35,6 +35,7 @@ const maxApprovals = 16
 // that of everything in it but its approvals, behind words that no other use of the
 // same key signs.
 func (r Request) approvedText() []byte {
+	r.DryRun = false // whoever approves a plan approves what it is a plan of
 	return []byte("replidesk approval 1 " + r.Fingerprint())
 }
 
@@ -44,9 +45,10 @@ func Approve(r Request, by string, key ed25519.PrivateKey) Approval {
 }
 
 // NeedsApproval reports whether somebody other than the requester has to approve a
-// ticket: one that lets data go to another account.
+// ticket: one that lets data go to another account. Adopting does not: the rule
+// stands already.
 func (r Request) NeedsApproval() bool {
-	return r.Action.HasPair() && r.Source.Account != r.Destination.Account
+	return r.Action.HasPair() && !r.adopts() && r.Source.Account != r.Destination.Account
 }
 
 // SamePerson reports whether two names are the same but for case and spaces.

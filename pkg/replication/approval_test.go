@@ -114,6 +114,14 @@ func TestWithinAnAccountApprovalsAreNotNeededButHaveToHold(t *testing.T) {
 	require.Contains(t, p[0].Message, r.Fingerprint(), "so that both sides can compare what they signed")
 }
 
+func TestAnAdoptionNeedsNoApproval(t *testing.T) {
+	r := across()
+	require.True(t, r.NeedsApproval())
+	r.Action = replication.ActionAdopt
+	require.False(t, r.NeedsApproval(), "data goes there already")
+	require.False(t, replication.Request{Action: replication.ActionStop}.NeedsApproval())
+}
+
 func TestAnApprovalDoesNotMakeAnotherRequest(t *testing.T) {
 	r := across()
 	print := r.Fingerprint()
@@ -121,6 +129,9 @@ func TestAnApprovalDoesNotMakeAnotherRequest(t *testing.T) {
 	require.Equal(t, print, r.Fingerprint())
 	r.Approvals = append(r.Approvals, replication.Approve(r, "ben", keyOf("ben")))
 	require.Equal(t, print, r.Fingerprint())
+	r.DryRun = true
+	require.Equal(t, replication.Approve(across(), "ben", keyOf("ben")), replication.Approve(r, "ben", keyOf("ben")), "who approves a plan approves what it is a plan of")
+	r.DryRun = false
 	require.Empty(t, about(r), "a later approver signs the same as the first")
 }
 

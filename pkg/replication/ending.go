@@ -72,7 +72,7 @@ func finish(j *Job, p Phase, r Reason, message string, v View) Step {
 	if j.takenDown() {
 		j.Stop.Served = v.Now
 	}
-	j.Unsure, j.Failures, j.Block, j.Ending, j.CheckBy = false, 0, nil, nil, time.Time{}
+	j.Unsure, j.Failures, j.Block, j.Held, j.Ending, j.CheckBy = false, 0, nil, nil, nil, time.Time{}
 	j.enter(p, v.Now)
 	j.Reason, j.Message = r, message
 	t := EventFailed

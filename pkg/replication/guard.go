@@ -95,7 +95,7 @@ func guard(j *Job, e Effect, v View) (Step, bool) {
 	if d.ObserveOnly {
 		return holdOff(j, ReasonObserveOnly, fmt.Sprintf("this desk only observes; it would now %s", e.Kind.verb()), time.Time{}, v), true
 	}
-	gives := e.Kind.TakesAway() || e.Kind == EffectReleasePair
+	gives := e.Kind.TakesAway() || e.Kind == EffectReleasePair || j.Ordered() || j.Ending != nil // it is being taken back
 	if p := d.forbids(j.Request); len(p) > 0 && !gives {
 		return block(j, p[0].Code, p[0].Message, v), true
 	}

@@ -120,6 +120,7 @@ func Plan(r Request, d Desk, s Survey, now time.Time) PlanResult {
 		if w.job.Reason == ReasonOverwrite {
 			res.sameNames(r, w.job.Versioned, s.Seen, s.More.SameNames)
 		}
+		res.Reasons = append(res.Reasons, unapproved...)
 		return res
 	}
 	res.Accepted = len(unapproved) == 0

@@ -330,7 +330,7 @@ func (w *walk) checkEnd(j *job) {
 	for id := range w.told {
 		w.must(w.sent[id] == w.told[id], "result %s was never sent", id)
 	}
-	w.must(j.Intent == nil && j.Block == nil && j.Ending == nil, "an end with something under way")
+	w.must(j.Intent == nil && j.Block == nil && j.Ending == nil && j.Held == nil, "an end with something under way")
 	owned := w.c.owner == w.c.r.ID
 	w.checkSlot(owned)
 	if w.c.r.Action == replication.ActionAdopt && j.Phase != replication.PhaseCompleted {
