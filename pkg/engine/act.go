@@ -79,6 +79,8 @@ func (s *session) call(ctx context.Context, e replication.Effect, o *replication
 		o.RuleID, o.RequestID, err = eng.Rules.PutRule(ctx, *e.Rule)
 	case replication.EffectCloseRule:
 		err = eng.Rules.CloseRule(ctx, r.Source, e.RuleID)
+	case replication.EffectPutRTC:
+		o.RequestID, err = eng.Rules.PutRTC(ctx, r.Source, e.RuleID, e.RTC)
 	case replication.EffectPutCanary, replication.EffectPutOutside, replication.EffectPutUntagged, replication.EffectOverwrite:
 		var stored replication.ObjectSeen
 		if stored, err = eng.Objects.Put(ctx, r.Source, *e.Object); err == nil {

@@ -108,7 +108,7 @@ func (e *Engine) open(ctx context.Context, h Hint) (*session, error) {
 	if s.job, err = replication.Decode(snap.Body); err != nil {
 		return nil, &fault.Error{Kind: fault.Terminal, Op: "Decode", Resource: h.Job, Err: err}
 	}
-	s.watching = s.job.Phase == replication.PhaseWatching
+	s.watching = s.job.Watched()
 	switch {
 	case h.Rev != 0 && h.Rev < snap.Seq:
 		s.log.Debug("stale hint dropped", "hint", h.Rev, "rev", snap.Seq)

@@ -183,6 +183,18 @@ func (f *fakeCloud) PutRule(ctx context.Context, r replication.RuleSpec) (id, re
 	return id, "req-1", err
 }
 
+func (f *fakeCloud) PutRTC(ctx context.Context, _ replication.End, id string, on bool) (string, error) {
+	return "req-1", f.do(ctx, "PutRTC", func() error {
+		for i := range f.rules {
+			if f.rules[i].ID == id {
+				f.rules[i].RTC = map[bool]string{true: "enabling"}[on]
+				return nil
+			}
+		}
+		return fault.NotFound
+	})
+}
+
 func (f *fakeCloud) CloseRule(ctx context.Context, _ replication.End, id string) error {
 	return f.do(ctx, "CloseRule", func() error {
 		for i := range f.rules {

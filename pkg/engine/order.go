@@ -26,6 +26,9 @@ func (s *session) order(ctx context.Context, target string, o replication.Order)
 		return nil, err
 	}
 	sure := false
+	if !snap.Exists() && o.WaitsForTarget() {
+		return &replication.TargetSeen{}, nil
+	}
 	for range orderTries {
 		next, write, err := ordered(snap, target, o)
 		if err != nil {
@@ -110,6 +113,9 @@ func (s *session) target(ctx context.Context) (replication.TargetSeen, error) {
 	snap, err := s.e.Journal.LoadAtLeast(ctx, journal.Job(id), floor)
 	if err != nil {
 		return replication.TargetSeen{}, err
+	}
+	if floor == 0 && !snap.Exists() {
+		return replication.TargetSeen{}, nil
 	}
 	if snap.Seq < floor || !snap.Exists() {
 		return replication.TargetSeen{}, &fault.Error{Kind: fault.Retryable, Op: "Load", Resource: id, Err: errors.New("the entry with the order cannot be read")}

@@ -25,6 +25,8 @@ type Rules interface {
 	// answer did not name it. A role that OSS cannot use is fault.Denied with the
 	// service's code NoPermission.
 	PutRule(ctx context.Context, r replication.RuleSpec) (ruleID, requestID string, err error)
+	// PutRTC turns replication time control of a rule on or off; to do so again changes nothing.
+	PutRTC(ctx context.Context, source replication.End, ruleID string, on bool) (requestID string, err error)
 	// CloseRule succeeds also when the rule is closing or gone.
 	CloseRule(ctx context.Context, source replication.End, ruleID string) error
 }

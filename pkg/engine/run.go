@@ -18,6 +18,8 @@ type session struct {
 	keep bool             // a newer program wrote members that have to be kept
 	// watching: the newest entry says that the pair is watched.
 	watching bool
+	// remarked: the watch begins anew, and a new mark stands for it.
+	remarked bool
 	log      *slog.Logger
 }
 
@@ -111,6 +113,7 @@ func (s *session) mark(ctx context.Context, next *replication.Job) *replication.
 	defer cancel()
 	err := s.e.Marks.Watch(ctx, s.job.ID, s.snap.Seq+1)
 	if err == nil {
+		s.remarked = s.watching
 		return nil
 	}
 	s.log.Warn("the watch could not be marked", "error", err)

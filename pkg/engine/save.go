@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/replidesk/replidesk/pkg/fault"
@@ -68,7 +69,7 @@ func (s *session) takeOrder(winner journal.Snapshot) bool {
 		return false
 	}
 	s.job.Unstamp(winner.Seq)
-	s.job.TakeOrder(after)
+	s.job.TakeOrder(before, after)
 	s.snap, s.job.Intent = winner, nil
 	return true
 }
@@ -78,11 +79,16 @@ func (s *session) takeOrder(winner journal.Snapshot) bool {
 // at the end of the job, and by the sweep.
 func (s *session) unwatch(ctx context.Context) {
 	was := s.watching
-	s.watching = s.job.Phase == replication.PhaseWatching
-	if !was || s.watching {
+	s.watching = s.job.Watched()
+	until := s.snap.Seq
+	switch {
+	case s.remarked && s.watching: // the mark of the watch before this one
+		until--
+	case !was, s.watching:
 		return
 	}
-	if err := s.e.Marks.Unwatch(ctx, s.job.ID, s.snap.Seq); err != nil {
+	s.remarked = false
+	if err := s.e.Marks.Unwatch(ctx, s.job.ID, until); err != nil {
 		s.log.Warn("the mark of the watch could not be taken away", "error", err)
 	}
 }
@@ -170,8 +176,11 @@ func (s *session) saveEnd(ctx context.Context) error {
 	return s.save(ctx)
 }
 
-// ended reports whether the newest entry is this end already.
+// ended reports whether the newest entry is this end already, with all of its results.
 func (s *session) ended() bool {
+	if slices.ContainsFunc(s.job.Outbox, func(e replication.Event) bool { return e.ID == "" }) {
+		return false
+	}
 	saved, err := replication.Decode(s.snap.Body)
 	return s.snap.Seq > 0 && err == nil && saved.Phase == s.job.Phase && saved.Intent == nil
 }

@@ -76,6 +76,7 @@ var kinds = map[string]fault.Kind{
 	"TooManyFilterObjectTags":          fault.Terminal, // doc: HTTP 400
 	"ReplicationLocationNotSupportRtc": fault.Terminal, // doc: PutBucketRTC [fact 16]
 	"BucketReplicationNotSupportRtc":   fault.Terminal, // doc: PutBucketRTC
+	"BucketReplicationInClosingStatus": fault.Conflict, // doc: PutBucketRTC; somebody closes the rule
 	"InvalidBucketStatus":              fault.Terminal, // doc: HTTP 400; versioning differs or is suspended [fact 13]
 	"InvalidRequest":                   fault.Terminal, // field: versioning differs [fact 13]
 	"InvalidArgument":                  fault.Terminal, // doc: HTTP 400

@@ -98,6 +98,29 @@ func ruleOf(r replication.RuleSpec) oss.ReplicationRule {
 	return rule
 }
 
+// PutRTC turns replication time control of a rule on or off and returns the id of the
+// request. The rule shows it as enabling, later as enabled, and not at all when it is
+// off. [fact 51]
+func (c *Client) PutRTC(ctx context.Context, source replication.End, ruleID string, on bool) (requestID string, err error) {
+	const op = "PutBucketRTC"
+	resource := source.Bucket + " rule " + ruleID
+	if ruleID == "" {
+		return "", fail(ctx, op, resource, errNoRuleID)
+	}
+	status := "disabled"
+	if on {
+		status = "enabled"
+	}
+	res, err := c.at(source.Region).PutBucketRtc(ctx, &oss.PutBucketRtcRequest{
+		Bucket:           oss.Ptr(source.Bucket),
+		RtcConfiguration: &oss.RtcConfiguration{RTC: &oss.ReplicationTimeControl{Status: &status}, ID: &ruleID},
+	})
+	if err != nil {
+		return "", fail(ctx, op, resource, err)
+	}
+	return res.Headers.Get(oss.HeaderOssRequestID), nil
+}
+
 // CloseRule closes a rule. That it is closing (204), or gone with or without its
 // bucket, is as good. What was copied stays. [fact 9]
 func (c *Client) CloseRule(ctx context.Context, source replication.End, ruleID string) error {

@@ -120,9 +120,13 @@ func (j *Job) stray(key, where string) Canary {
 const metaProof = "replidesk-proof"
 
 // proofID tells the proof of this job from that of any other, one of the same
-// ticket before a lost journal included.
+// ticket before a lost journal, or before it began again, included.
 func (j *Job) proofID() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", j.ID, j.Fingerprint, j.Received.UnixNano()))
+	text := fmt.Appendf(nil, "%s/%s/%d", j.ID, j.Fingerprint, j.Received.UnixNano())
+	if !j.Again.IsZero() {
+		text = fmt.Appendf(text, "/%d", j.Again.UnixNano())
+	}
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
 }
 

@@ -153,6 +153,7 @@ func decideStarting(j *Job, v View) Step {
 		j.Rule.Live = v.Now
 		return next(j, PhaseVerifying, v)
 	}
+	begun = latest(begun, j.Again) // a job that began again has its time again
 	waited, late, lost := v.Now.Sub(begun), begun.Add(StartingLate), begun.Add(StartingLost)
 	again := v.growing(begun, startEvery, slowest, late, lost)
 	if waited < StartingLate {

@@ -25,7 +25,7 @@ func Diagram() string {
 	}
 	b.WriteString("    releasing --> failed\n```\n\n")
 	b.WriteString("Every phase that somebody owns can also go to `blocked`, which goes back to where it came from, and end in\n`failed`; once the pair is claimed, that end leads through `releasing`, unless a rule that was confirmed stands:\nit is left in place and named, and the pair stays with it.\n\n")
-	b.WriteString("A stop ticket takes a job from every phase, those at rest included, to `stopping`; from a proof that was broken off\nby way of `clearing`.\n\n")
+	b.WriteString("A stop ticket takes a job from every phase, those at rest included, to `stopping`; from a proof that was broken off\nby way of `clearing`. So does a cancel ticket, but for one that is watched. A set-rtc ticket takes a watched job to\n`adjusting` and back, a retry ticket one that is `rejected` or `failed` to `retrying`.\n\n")
 	b.WriteString("| Phase | Moved on by | Given up after | Meaning |\n| --- | --- | --- | --- |\n")
 	for _, r := range Table() {
 		owner, deadline := string(r.Owner), "the budget of tries"

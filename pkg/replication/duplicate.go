@@ -15,12 +15,13 @@ type OwnerSeen struct {
 	Phase   Phase
 	Message string
 	Rule    string // the id of its rule; "" when there is none or it is not known
+	Watched bool   // the watch has the pair
 	Leaving bool   // it is on its way to give the pair back
 }
 
 // OwnerOf returns what a ticket sees of the job that owns its pair.
 func OwnerOf(j *Job) OwnerSeen {
-	return OwnerSeen{Job: j.ID, Request: &j.Request, Phase: j.Phase, Message: j.Message, Rule: j.Rule.id(), Leaving: j.Ordered() || j.Ending != nil}
+	return OwnerSeen{Job: j.ID, Request: &j.Request, Phase: j.Phase, Message: j.Message, Rule: j.Rule.id(), Watched: j.Watched(), Leaving: j.Ordered() || j.Ending != nil}
 }
 
 // other reports whether another job owns the pair.
@@ -52,11 +53,11 @@ func decideOwned(j *Job, v View) Step {
 	}
 	g, ok := v.Seen.Rules.Find(o.Rule, r.Destination.Bucket)
 	stands := ok && o.Rule != "" && g.Status != RuleClosing
-	if o.Phase == PhaseWatching && stands {
+	if o.Watched && stands {
 		return finish(j, PhaseCompleted, ReasonDuplicate, fmt.Sprintf("ticket %s replicates %s to %s with the same options, is proven and watched", o.Job, r.Source.Bucket, r.Destination.Bucket), v)
 	}
 	message := fmt.Sprintf("ticket %s asks for the same and is %s: %s", o.Job, o.Phase, o.Message)
-	if o.Phase == PhaseWatching {
+	if o.Watched {
 		message = fmt.Sprintf("ticket %s asks for the same and is watched, but its rule is gone or being removed", o.Job)
 	}
 	return reject(j, ReasonDuplicate, message, v)

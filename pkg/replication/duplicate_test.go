@@ -17,7 +17,7 @@ func ownedBy(p replication.Phase, ask func(*replication.Request)) func(*job, *wo
 		if ask != nil {
 			ask(&r)
 		}
-		w.Owner = &replication.OwnerSeen{Job: r.ID, Request: &r, Phase: p, Message: "as it is", Rule: ruleID}
+		w.Owner = &replication.OwnerSeen{Job: r.ID, Request: &r, Phase: p, Message: "as it is", Rule: ruleID, Watched: p == replication.PhaseWatching}
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 	EffectDetach      EffectKind = "detach-policy"
 	EffectDeletePol   EffectKind = "delete-policy"
 	EffectDeleteRole  EffectKind = "delete-role"
+	EffectPutRTC      EffectKind = "put-rtc"
 	EffectOrder       EffectKind = "order"
 	// The system policies are the cloud's own; Policy names one.
 	EffectAttachSystem EffectKind = "attach-system-policy"
@@ -63,6 +64,7 @@ type Effect struct {
 	Description string     `json:"description,omitempty"`
 	Rule        *RuleSpec  `json:"rule,omitempty"`
 	RuleID      string     `json:"ruleId,omitempty"`
+	RTC         bool       `json:"rtc,omitempty"` // put-rtc: on or off
 	Object      *Canary    `json:"object,omitempty"`
 	Keys        []string   `json:"keys,omitempty"` // object keys at the source to remove with all versions
 	Order       *Order     `json:"order,omitempty"`

@@ -21,6 +21,12 @@ func fail(j *Job, r Reason, message string, v View) Step {
 }
 
 func end(j *Job, p Phase, r Reason, message string, v View) Step {
+	if j.within() == PhaseRetrying { // it holds what it held when it ended before
+		return finish(j, PhaseFailed, r, message, v)
+	}
+	if j.within() == PhaseAdjusting { // the pair is watched, whatever becomes of the order
+		return unadjusted(j, ResultUnknown, r, message, v)
+	}
 	if e := j.Ending; e != nil { // not even the tidying up can be done
 		return finish(j, e.Phase, e.Reason, e.Message+"; "+message, v)
 	}

@@ -22,7 +22,10 @@ const (
 	// EventCompleted tells that a ticket about another one has done its work.
 	EventCompleted EventType = "replidesk.request.completed"
 	// EventPlanned answers a ticket that asks for a plan only.
-	EventPlanned  EventType = "replidesk.request.planned"
+	EventPlanned EventType = "replidesk.request.planned"
+	// EventChanged tells that a watched pair is held to something else from now on, or
+	// that this could not be done, because another ticket asked for it.
+	EventChanged  EventType = "replidesk.request.changed"
 	EventFiring   EventType = "replidesk.alert.firing"
 	EventResolved EventType = "replidesk.alert.resolved"
 )

@@ -16,6 +16,8 @@ type Explanation struct {
 	Target      string `json:"target,omitempty"` // the ticket that one about another is about, or the rule of an adoption
 	// Stop is the newest order to take the job down; nil: there was none.
 	Stop *Order `json:"stop,omitempty"`
+	// Orders are what other tickets asked of the job besides that, the newest last.
+	Orders []Order `json:"orders,omitempty"`
 
 	Phase         Phase     `json:"phase"`
 	PhaseMeaning  string    `json:"phaseMeaning"`
@@ -77,7 +79,7 @@ type Told struct {
 // Explain words what is saved of j for a person. now is the time of the journal's store.
 func Explain(j *Job, now time.Time) Explanation {
 	e := Explanation{
-		Ticket: j.ID, Action: j.Request.Action, Source: j.Request.Source, Destination: j.Request.Destination, Target: j.Request.Target, Stop: j.Stop,
+		Ticket: j.ID, Action: j.Request.Action, Source: j.Request.Source, Destination: j.Request.Destination, Target: j.Request.Target, Stop: j.Stop, Orders: j.Orders,
 		Phase: j.Phase, PhaseMeaning: Row(j.Phase).Meaning, Since: j.Since, Seconds: int64(max(now.Sub(j.Since), 0).Seconds()),
 		AtRest: j.AtRest(), Reason: j.Reason, ReasonMeaning: j.Reason.Meaning(), Message: j.Message,
 		Waiting: j.waiting(now), Made: j.things(), Evidence: j.Evidence, Ahead: j.ahead(),
@@ -137,7 +139,7 @@ func (j *Job) givenUp() time.Time {
 		}
 	case PhaseStarting:
 		if j.Rule != nil {
-			return j.Rule.Accepted.Add(StartingLost)
+			return latest(j.Rule.Accepted, j.Again).Add(StartingLost)
 		}
 	case PhaseVerifying:
 		return proof()

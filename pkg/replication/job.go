@@ -7,7 +7,7 @@ import "time"
 type Job struct {
 	ID          string    `json:"id"`
 	Fingerprint string    `json:"fingerprint"`
-	Request     Request   `json:"request"`
+	Request     Request   `json:"request"` // as sent, but for what set-rtc changed since
 	Received    time.Time `json:"received"`
 
 	Phase   Phase     `json:"phase"`
@@ -34,6 +34,10 @@ type Job struct {
 	Ending *Ending `json:"ending,omitempty"` // how the job will end when it has tidied up
 	// Stop is the newest order to take the job down; nil: there was none.
 	Stop *Order `json:"stop,omitempty"`
+	// Orders are the other ones, the newest last; the oldest are forgotten.
+	Orders []Order `json:"orders,omitempty"`
+	// Again is when the job began again after it had ended; zero: never.
+	Again time.Time `json:"again,omitzero"`
 
 	Versioned bool  `json:"versioned,omitempty"` // both buckets keep versions
 	Made      Made  `json:"made"`
@@ -198,13 +202,15 @@ func (j *Job) enter(p Phase, now time.Time) {
 }
 
 // Owner returns the function that moves the job on: a blocked job belongs to the
-// owner of the phase that it goes on in, one with an open order to provision.
+// owner of the phase that it goes on in, one that is to be taken down to provision,
+// and so does one at rest with another order.
 func (j *Job) Owner() Owner {
 	if j.Ordered() && !j.takenDown() {
 		return OwnerProvision
 	}
-	if j.Phase == PhaseBlocked && j.Block != nil {
-		return Row(j.Block.Resume).Owner
+	owner := Row(j.within()).Owner
+	if owner == OwnerNone && j.toServe() != nil {
+		return OwnerProvision
 	}
-	return Row(j.Phase).Owner
+	return owner
 }

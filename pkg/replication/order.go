@@ -17,7 +17,18 @@ type Order struct {
 	Action Action    `json:"action,omitempty"` // of the ticket; "" is a stop
 	By     string    `json:"by"`               // the ticket
 	At     time.Time `json:"at"`
-	Served time.Time `json:"served,omitzero"` // when it was carried out or given up; zero: it is open
+	RTC    bool      `json:"rtc,omitempty"` // of set-rtc: whether it is to be on
+	// Of set-rtc, when it was begun with: since when the pair was watched, and whether
+	// replication time control was on.
+	Watched time.Time `json:"watched,omitzero"`
+	Was     bool      `json:"was,omitempty"`
+	Served  time.Time `json:"served,omitzero"` // when it was carried out or given up; zero: it is open
+
+	// What came of an order that does not take the job down, when it was served:
+	// done, refused without having tried anything, or given up (unknown).
+	Result  Result `json:"result,omitempty"`
+	Reason  Reason `json:"reason,omitempty"` // why it was not done
+	Message string `json:"message,omitempty"`
 
 	Removed []string `json:"removed,omitempty"` // of a stop: what was taken back
 	Left    []string `json:"left,omitempty"`    // of a stop: what stays for good, and why
@@ -25,13 +36,26 @@ type Order struct {
 
 // OrderOf returns the order that the job of a ticket about another one gives.
 func (j *Job) OrderOf(now time.Time) Order {
-	return Order{Action: j.Request.Action, By: j.ID, At: now}
+	return Order{Action: j.Request.Action, By: j.ID, At: now, RTC: j.Request.Action == ActionSetRTC && j.Request.RTC}
 }
 
 // An Objection says why a job does not take an order.
 type Objection struct {
 	Reason  Reason `json:"reason"`
 	Message string `json:"message"`
+	Later   bool   `json:"later,omitempty"` // it may take the order later on
+}
+
+// takesDown reports whether the order is to take the job down.
+func (o Order) takesDown() bool { return o.Action != ActionRetry && o.Action != ActionSetRTC }
+
+// WaitsForTarget reports whether the order is of use only to a job that has begun.
+// Any other ends the job of a ticket that has not come yet.
+func (o Order) WaitsForTarget() bool { return !o.takesDown() }
+
+// serve ends an order.
+func (o *Order) serve(r Result, reason Reason, message string, v View) {
+	o.Served, o.Result, o.Reason, o.Message = v.Now, r, reason, message
 }
 
 // Ordered reports whether an order to take the job down is open.
@@ -51,52 +75,142 @@ func (j *Job) within() Phase {
 	return j.Phase
 }
 
+// Watched reports whether the watch has the pair, also while something about its rule
+// is changed.
+func (j *Job) Watched() bool {
+	p := j.within()
+	return p == PhaseWatching || p == PhaseAdjusting
+}
+
+// maxOrders is how many orders a job remembers besides those to take it down.
+const maxOrders = 16
+
+// asked returns the open order of an action, or nil.
+func (j *Job) asked(a Action) *Order {
+	for i := range j.Orders {
+		if o := &j.Orders[i]; o.Action == a && o.Served.IsZero() {
+			return o
+		}
+	}
+	return nil
+}
+
+// orderBy returns the order that a ticket gave; nil: none is remembered.
+func (j *Job) orderBy(ticket string) *Order {
+	for i := range j.Orders {
+		if j.Orders[i].By == ticket {
+			return &j.Orders[i]
+		}
+	}
+	return nil
+}
+
+// toServe returns the order that has to be dealt with before the job goes on, or nil.
+func (j *Job) toServe() *Order {
+	if o := j.asked(ActionRetry); o != nil {
+		return o
+	}
+	if o := j.asked(ActionSetRTC); o != nil && j.within() != PhaseAdjusting {
+		return o
+	}
+	return nil
+}
+
 // Order writes an order into a job and reports whether it did. It does not when the
-// job objects, and when the order would change nothing: one that is open already
-// stands for both, and a job at rest that holds nothing needs not be taken down.
+// job objects, and when the order would change nothing: the same ticket gave it
+// already; an open one to take the job down stands for all; a job at rest that holds
+// nothing needs not be taken down.
 func (j *Job) Order(o Order) bool {
-	rests := Row(j.Phase).Owner == OwnerNone
-	if j.Objection(o) != nil || j.Ordered() || rests && !j.holds() {
+	if j.Objection(o) != nil {
 		return false
 	}
-	o.Served, o.Removed, o.Left = time.Time{}, nil, nil
-	j.Stop = &o
+	o = Order{Action: o.Action, By: o.By, At: o.At, RTC: o.RTC}
+	rests := Row(j.Phase).Owner == OwnerNone
+	switch {
+	case !o.takesDown() && j.orderBy(o.By) != nil, o.takesDown() && (j.Ordered() || rests && !j.holds()):
+		return false
+	case o.takesDown():
+		j.Stop = &o
+	default:
+		j.remember(o)
+	}
 	if j.Intent == nil { // due at once
 		j.Due, j.CheckBy = time.Time{}, o.At
 	}
 	return true
 }
 
+// remember adds an order, and forgets the oldest that was served.
+func (j *Job) remember(o Order) {
+	j.Orders = append(slices.Clone(j.Orders), o)
+	if i := slices.IndexFunc(j.Orders, func(o Order) bool { return !o.Served.IsZero() }); i >= 0 && len(j.Orders) > maxOrders {
+		j.Orders = slices.Delete(j.Orders, i, i+1)
+	}
+}
+
 // Objection returns why the job does not take an order; nil means that it does, or
 // that there is nothing to do.
 func (j *Job) Objection(o Order) *Objection {
+	no := func(later bool, r Reason, format string, args ...any) *Objection {
+		return &Objection{Reason: r, Later: later, Message: fmt.Sprintf("ticket %s ", j.ID) + fmt.Sprintf(format, args...)}
+	}
+	since := j.Since.UTC().Format(time.RFC3339)
 	switch {
 	case j.Request.Action.aboutAnother():
-		return &Objection{ReasonTargetUnfit, fmt.Sprintf("ticket %s has the action %s", j.ID, j.Request.Action)}
-	case o.Action == ActionCancel && j.Phase == PhaseWatching && !j.Ordered():
-		return &Objection{ReasonTargetWatched, fmt.Sprintf("ticket %s is watched since %s", j.ID, j.Since.UTC().Format(time.RFC3339))}
+		return no(false, ReasonTargetUnfit, "has the action %s", j.Request.Action)
+	case j.orderBy(o.By) != nil:
+		return nil
+	case o.Action == ActionCancel && j.Watched() && !j.Ordered():
+		return no(false, ReasonTargetWatched, "is watched since %s", since)
+	case o.takesDown():
+		return nil
+	case j.asked(o.Action) != nil:
+		return no(true, ReasonTargetBusy, "has an open order by %s", j.asked(o.Action))
+	case o.Action == ActionRetry:
+		return j.cannotRetry(no)
 	}
-	return nil
+	return j.cannotSetRTC(o, no)
 }
 
 // OnlyOrdered reports whether an entry is the one before it with an order and
 // nothing else: then whoever had begun with the one before may go on from this one.
 func OnlyOrdered(before, after *Job) bool {
-	if after.Stop == nil {
+	o := newOrder(before, after)
+	if o == nil {
 		return false
 	}
 	c := before.Clone()
-	if !c.Order(*after.Stop) {
-		return false
+	return c.Order(*o) && sameJSON(c, after)
+}
+
+// newOrder returns the order that after has more than before, or nil.
+func newOrder(before, after *Job) *Order {
+	if after.Stop != nil && !sameJSON(before.Stop, after.Stop) {
+		return after.Stop
 	}
-	x, errX := json.Marshal(c)
-	y, errY := json.Marshal(after)
+	if n := len(after.Orders); n > 0 && before.orderBy(after.Orders[n-1].By) == nil {
+		return &after.Orders[n-1]
+	}
+	return nil
+}
+
+func sameJSON(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// TakeOrder takes the order that an entry says more than the one before into a job
-// that had gone on from the one before.
-func (j *Job) TakeOrder(after *Job) { j.Stop = after.Stop }
+// TakeOrder takes the order that after says more than before into a job that had
+// gone on from before: see [OnlyOrdered].
+func (j *Job) TakeOrder(before, after *Job) {
+	switch o := newOrder(before, after); {
+	case o == nil:
+	case o.takesDown():
+		j.Stop = o
+	default:
+		j.remember(*o)
+	}
+}
 
 // Cancelled returns the first entry of a job whose ticket has not come yet, because
 // the order to take it down was faster. The ticket is answered with its result.
@@ -122,7 +236,7 @@ func (o Order) String() string {
 
 // ordering are the actions of tickets that are about another ticket and have no pair
 // of their own.
-var ordering = []Action{ActionStop, ActionCancel}
+var ordering = []Action{ActionStop, ActionCancel, ActionRetry, ActionSetRTC}
 
 // aboutAnother reports whether a ticket of this action is about another ticket, and
 // has no pair of its own.
@@ -131,12 +245,24 @@ func (a Action) aboutAnother() bool { return slices.Contains(ordering, a) }
 // HasPair reports whether the job of a ticket of this action replicates a pair.
 func (a Action) HasPair() bool { return !a.aboutAnother() }
 
-// decide says what to do: what the phase of the job decides, unless an open order
-// takes it down.
+// decide says what to do: what the phase of the job decides, unless an order goes
+// before that.
 func decide(j *Job, v View) Step {
-	if !j.Ordered() || j.takenDown() {
-		return Row(j.Phase).Decide(j, v)
+	if j.Ordered() && !j.takenDown() {
+		return takeDown(j, v)
 	}
+	switch o := j.toServe(); {
+	case o == nil:
+		return Row(j.Phase).Decide(j, v)
+	case o.Action == ActionRetry:
+		return serveRetry(j, o, v)
+	default:
+		return serveRTC(j, o, v)
+	}
+}
+
+// takeDown begins with an order to take the job down.
+func takeDown(j *Job, v View) Step {
 	p := PhaseStopping
 	if x := j.Verification; x != nil && x.Begun && j.Evidence == nil && x.Cleared.IsZero() {
 		p = PhaseClearing

@@ -46,7 +46,7 @@ func TestACancelIsAStopOfWhatIsNotWatchedYet(t *testing.T) {
 	t.Run("the ticket is rejected with the objection", func(t *testing.T) {
 		j := orderTicket(replication.PhaseOrdering, replication.ActionCancel, "")
 		o := done(replication.EffectOrder)
-		o.Target = &replication.TargetSeen{Objection: &replication.Objection{Reason: replication.ReasonTargetWatched, Message: "ticket CHG-1 is watched"}}
+		o.Target = &replication.TargetSeen{Rev: 1, Objection: &replication.Objection{Reason: replication.ReasonTargetWatched, Message: "ticket CHG-1 is watched"}}
 		replication.Settle(j, *o, replication.View{Now: noon})
 		require.Equal(t, "next rejected", stepOf(replication.Decide(j, replication.View{Now: noon}), noon))
 		require.Equal(t, []string{"replidesk.request.rejected target.watched"}, eventsOf(j))

@@ -43,7 +43,8 @@ func Parse(body []byte) (Request, Problems) {
 		p.add(ReasonMalformed, field, what)
 	}
 	if r.Action.aboutAnother() {
-		r = Request{SpecVersion: r.SpecVersion, ID: r.ID, Action: r.Action, Requester: r.Requester, Target: r.Target}
+		r = Request{SpecVersion: r.SpecVersion, ID: r.ID, Action: r.Action, Requester: r.Requester, Target: r.Target,
+			RTC: r.RTC && r.Action == ActionSetRTC}
 	}
 	if r.Action == ActionAdopt {
 		r.Role = RoleChoice{}
@@ -57,9 +58,12 @@ var forOrders = []string{"specVersion", "id", "action", "target", "requester"}
 
 // checkAction refuses members that exist, but not for this action.
 func checkAction(p *Problems, n node, a Action) {
+	if a == ActionSetRTC && !slices.Contains(n.names, "rtc") {
+		p.add(ReasonInvalid, "rtc", "set-rtc has to say whether rtc is to be true or false")
+	}
 	for _, name := range n.names {
 		_, exists := fieldsByName(reflect.TypeFor[Request]())[name]
-		if exists && (a.aboutAnother() && !slices.Contains(forOrders, name) || a == ActionReplicate && name == "target" || a == ActionAdopt && name == "role") {
+		if exists && (a.aboutAnother() && !slices.Contains(forOrders, name) && !(a == ActionSetRTC && name == "rtc") || a == ActionReplicate && name == "target" || a == ActionAdopt && name == "role") {
 			p.add(ReasonInvalid, name, fmt.Sprintf("the action %s takes no %s", a, name))
 		}
 	}

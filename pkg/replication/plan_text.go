@@ -13,6 +13,7 @@ var effectTexts = map[EffectKind]string{
 	EffectTakeSlot:     "take one of the slots for new rules",
 	EffectPutRule:      "put the rule",
 	EffectCloseRule:    "close the rule",
+	EffectPutRTC:       "turn replication time control of the rule on or off",
 	EffectPutCanary:    "write the canary, which has to arrive",
 	EffectPutOutside:   "write an object outside the scope, which must not arrive",
 	EffectPutUntagged:  "write an object without the tags of the scope, which must not arrive",
@@ -37,6 +38,8 @@ func effectCalls(e Effect, r Request) []string {
 		return []string{"AttachPolicyToRole " + e.Policy + " to " + e.Role}
 	case EffectPutRule:
 		return []string{"PutBucketReplication " + r.Source.Bucket}
+	case EffectPutRTC:
+		return []string{"PutBucketRTC " + r.Source.Bucket}
 	case EffectCloseRule:
 		return []string{"DeleteBucketReplication " + r.Source.Bucket}
 	case EffectPutCanary, EffectPutOutside, EffectPutUntagged, EffectOverwrite:

@@ -23,6 +23,12 @@ const (
 	ActionCancel Action = "cancel"
 	// ActionAdopt takes a rule that others made under watch.
 	ActionAdopt Action = "adopt"
+	// ActionRetry has the job of another ticket look again now, or begin again when
+	// it was refused or has failed.
+	ActionRetry Action = "retry"
+	// ActionSetRTC turns replication time control of a watched pair on or off, the one
+	// thing about a rule that can be changed. [fact 2]
+	ActionSetRTC Action = "set-rtc"
 )
 
 // A Request is one ticket. The JSON Schema of it is printed by "replidesk schema";
@@ -37,8 +43,8 @@ type Request struct {
 	// Approvals are no part of the fingerprint: a ticket with one more is the same.
 	Approvals []Approval `json:"approvals,omitempty"`
 	// Target is the id of the ticket that this one is about, or of the rule that an
-	// adoption is about, which may leave it out; "" for all others. A stop or cancel
-	// has no more members than these, and what follows is zero.
+	// adoption is about, which may leave it out; "" for all others. One without a
+	// pair of its own has no more members than these, and set-rtc RTC; what follows is zero.
 	Target string `json:"target,omitempty"`
 
 	Source      End `json:"source"`

@@ -72,7 +72,7 @@ func (s RuleSpec) Differences(g RuleSeen) []string {
 	if g.SyncRole != "" && s.SyncRole != "" {
 		differ("sync role", s.SyncRole, g.SyncRole)
 	}
-	differ("RTC", onOff(s.RTC), onOff(g.RTC == "enabled" || g.RTC == "enabling"))
+	differ("RTC", onOff(s.RTC), onOff(g.hasRTC()))
 	differ("KMS replication", "off", onOff(g.KMS == "Enabled"))
 	tags := g.Tags.String()
 	if g.OddTags > 0 {

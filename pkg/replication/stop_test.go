@@ -243,7 +243,7 @@ func TestAStopTicketOrdersAndWaits(t *testing.T) {
 		require.Equal(t, &replication.Order{Action: replication.ActionStop, By: "CHG-9", At: noon}, s.Effect.Order)
 		for _, o := range []*replication.Outcome{lost(replication.EffectOrder), done(replication.EffectOrder)} {
 			j := stopJob(replication.PhaseOrdering)
-			o.Target = &replication.TargetSeen{}
+			o.Target = &replication.TargetSeen{Rev: 1}
 			require.Empty(t, stepOf(replication.Settle(j, *o, replication.View{Now: noon}), noon))
 			s = replication.Decide(j, replication.View{Now: noon})
 			want := map[replication.Result]string{replication.ResultDone: "next awaiting", replication.ResultUnknown: "effect order"}[o.Result]
@@ -253,7 +253,7 @@ func TestAStopTicketOrdersAndWaits(t *testing.T) {
 	t.Run("a ticket that makes nothing cannot be stopped", func(t *testing.T) {
 		j := stopJob(replication.PhaseOrdering)
 		o := done(replication.EffectOrder)
-		o.Target = &replication.TargetSeen{Objection: &replication.Objection{Reason: replication.ReasonTargetUnfit, Message: "why"}}
+		o.Target = &replication.TargetSeen{Rev: 1, Objection: &replication.Objection{Reason: replication.ReasonTargetUnfit, Message: "why"}}
 		replication.Settle(j, *o, replication.View{Now: noon})
 		require.Equal(t, "next rejected", stepOf(replication.Decide(j, replication.View{Now: noon}), noon))
 		require.Equal(t, []string{"replidesk.request.rejected target.unfit"}, eventsOf(j))

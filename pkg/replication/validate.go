@@ -47,9 +47,7 @@ func Validate(r Request, d Desk) Problems {
 		p.add(ReasonInvalidID, "id", "the id must be 1 to 64 letters, digits, dots, underscores or hyphens and begin with a letter or digit")
 	}
 	switch r.Action {
-	case ActionReplicate, ActionStop, ActionCancel, ActionAdopt:
-	case "set-rtc":
-		p.add(ReasonNotSupported, "action", fmt.Sprintf("the action %s is not supported yet", r.Action))
+	case ActionReplicate, ActionStop, ActionCancel, ActionRetry, ActionSetRTC, ActionAdopt:
 	default:
 		p.add(ReasonInvalid, "action", fmt.Sprintf("%q is not an action", r.Action))
 	}

@@ -16,15 +16,21 @@ type ordered struct{}
 
 // order writes an order as the next entry, if the job takes one.
 func (w *walk) order() bool {
+	w.stopAt = 0
+	return w.give(replication.Order{By: "CHG-9", At: w.c.now})
+}
+
+// give writes an order as the next entry, if the job takes it.
+func (w *walk) give(o replication.Order) bool {
 	before, err := replication.Decode(w.saved)
 	require.NoError(w.t, err)
 	after := before.Clone()
-	w.stopAt = 0
-	if !after.Order(replication.Order{By: "CHG-9", At: w.c.now}) {
+	if !after.Order(o) {
 		return false
 	}
 	w.must(replication.OnlyOrdered(before, after), "an order that says more")
-	w.note("ordered to stop in %s", before.Phase)
+	w.note("%s in %s", o, before.Phase)
+	w.before, w.quiet = before, 0
 	w.saved, err = replication.Encode(after, nil)
 	require.NoError(w.t, err)
 	w.rev++
@@ -36,7 +42,8 @@ func (w *walk) order() bool {
 func (w *walk) behind(j *job) {
 	now, err := replication.Decode(w.saved)
 	require.NoError(w.t, err)
-	j.Stop, j.Intent = now.Stop, nil
+	j.TakeOrder(w.before, now)
+	j.Intent = nil
 	w.save(j)
 	panic(ordered{})
 }

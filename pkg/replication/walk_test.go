@@ -33,6 +33,8 @@ type walk struct {
 	trace []string
 	// stopAt is the number of the entry that an order to stop takes; 0: none does.
 	stopAt uint64
+	before *job  // the newest entry before the last order
+	asks   []ask // orders besides that, in the order of their entries
 }
 
 // dead ends a run as a killed worker does: what was not saved is lost.
@@ -216,6 +218,18 @@ func leads(from *job, to replication.Phase) bool {
 		if from.Ordered() {
 			return true
 		}
+	case replication.PhaseRetrying:
+		if (from.Phase == replication.PhaseFailed || from.Phase == replication.PhaseRejected) && hasOpen(from, replication.ActionRetry) {
+			return true
+		}
+	case replication.PhaseAdjusting:
+		if from.Phase == replication.PhaseWatching && hasOpen(from, replication.ActionSetRTC) {
+			return true
+		}
+	case replication.PhaseWatching: // nothing ends a watch but a stop
+		if from.Phase == replication.PhaseBlocked && from.Block.Resume == replication.PhaseAdjusting {
+			return true
+		}
 	}
 	for _, p := range replication.Row(from.Phase).To {
 		if p == to {
@@ -269,7 +283,7 @@ func (w *walk) trouble(op string) replication.Trouble {
 
 // save writes the next entry and sends what is in its outbox, as far as that goes.
 func (w *walk) save(j *job) {
-	if w.stopAt > 0 && w.rev+1 >= w.stopAt && w.rev > 0 && w.order() {
+	if w.stopAt > 0 && w.rev+1 >= w.stopAt && w.rev > 0 && w.order() || w.ask() {
 		w.behind(j)
 	}
 	w.rev++
@@ -320,6 +334,8 @@ func (w *walk) checkEffect(j *job, e replication.Effect) {
 		for _, k := range e.Keys {
 			w.must(j.Verification.Begun && slices.Contains([]string{j.Verification.Key, j.Verification.OutsideKey, j.Verification.UntaggedKey}, k) && strings.Contains(k, ".replidesk/"), "object %s is removed", k)
 		}
+	case replication.EffectPutRTC:
+		w.must(j.Watched() && e.RuleID == j.Rule.ID && j.Rule.ID != "", "replication time control of another rule is set")
 	case replication.EffectReleasePair:
 		w.must(!w.c.open(), "the pair is given back while a rule of ours stands")
 	}
@@ -345,7 +361,7 @@ func (w *walk) checkEnd(j *job) {
 		}
 		w.must(w.c.open(), "a watched pair has no rule")
 		w.must(j.Evidence != nil && j.Rule.ID == w.c.rule.shown.ID && w.c.rule.ours, "the watched rule is the proven one")
-		w.must(len(replication.RuleFor(w.c.r).Differences(w.c.rule.shown)) == 0, "the watched rule is the one that was asked for")
+		w.must(gaveUp(j) || len(replication.RuleFor(j.Request).Differences(w.c.rule.shown)) == 0, "the watched rule is the one that was asked for")
 		return
 	}
 	if j.Phase == replication.PhaseCompleted {

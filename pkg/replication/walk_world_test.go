@@ -134,6 +134,7 @@ func (c *cloud) ownedByAnother() {
 	}
 	c.owner = r.ID
 	c.other = replication.OwnerSeen{Job: r.ID, Request: &r, Phase: []replication.Phase{replication.PhaseWatching, replication.PhaseRule}[c.rng.IntN(2)]}
+	c.other.Watched = c.other.Phase == replication.PhaseWatching
 	if c.other.Phase == replication.PhaseWatching {
 		c.other.Rule = c.newRule(replication.RuleSeen{SyncRole: "theirs"}, false)
 		c.rule.doing = c.now
@@ -373,6 +374,13 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 		c.putRule(&o)
 	case replication.EffectCloseRule:
 		c.closeRule()
+	case replication.EffectPutRTC:
+		if !c.open() || c.rule.shown.ID != e.RuleID {
+			o.Result = replication.ResultUnknown
+			break
+		}
+		c.rule.shown.RTC = map[bool]string{true: "enabling"}[e.RTC]
+		c.list()
 	case replication.EffectPutCanary, replication.EffectOverwrite, replication.EffectPutOutside, replication.EffectPutUntagged:
 		sum := crc64.Checksum([]byte(e.Object.Content), crc64.MakeTable(crc64.ECMA))
 		o.Object = &replication.ObjectSeen{Is: replication.Exists, Size: int64(len(e.Object.Content)), CRC64: strconv.FormatUint(sum, 10), Meta: e.Object.Meta}

@@ -98,7 +98,7 @@ func (u *turn) head(ctx context.Context, id string, floor uint64) *head {
 // for none.
 func (u *turn) settle(ctx context.Context, id string, rev uint64, h *head) {
 	i, known := u.find(id)
-	switch watching := h.job != nil && h.job.Phase == replication.PhaseWatching; {
+	switch watching := h.job != nil && h.job.Watched(); {
 	case watching && rev == 0:
 		u.log.Warn("a watched pair has no mark; it is watched on", "ticket", id)
 	case watching && h.snap.Seq < rev: // the mark stands before its entry does

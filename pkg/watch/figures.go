@@ -90,7 +90,8 @@ const (
 // MaxLag returns the limit that counts now. With replication time control it is ten
 // minutes, or what the ticket asks if that is less, but only once the control is in
 // effect: 15 minutes after the watch began or, with a backfill, an hour after that
-// was complete. [fact 17] Before that nothing is promised, and the pair is held to
+// was complete, and after the watch began, which it does anew when the control is
+// turned on later. [fact 17] Before that nothing is promised, and the pair is held to
 // what one without the control is: the ticket's limit, an hour at least. [fact 18]
 func (p Pair) MaxLag(now time.Time) time.Duration {
 	r := replication.Request{RTC: p.RTC, Limits: replication.Limits{MaxLag: replication.Duration(time.Duration(p.Limit) * time.Second)}}
@@ -106,7 +107,7 @@ func (p Pair) controlled(now time.Time) bool {
 		return !now.Before(p.Since.Add(rtcDelay).Time())
 	}
 	m, _ := p.last()
-	return p.done() && !now.Before(m.At.Add(rtcAfterBackfill).Time())
+	return p.done() && !now.Before(max(m.At, p.Since).Add(rtcAfterBackfill).Time())
 }
 
 func stamp(t time.Time) string {
