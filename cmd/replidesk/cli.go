@@ -37,6 +37,8 @@ var commands = map[string]func(ctx context.Context, a *app, args []string) error
 	"submit":   runSubmit,
 	"stop":     runOrder(replication.ActionStop),
 	"cancel":   runOrder(replication.ActionCancel),
+	"retry":    runOrder(replication.ActionRetry),
+	"set-rtc":  runOrder(replication.ActionSetRTC),
 	"approve":  runApprove,
 	"status":   runStatus,
 	"discover": runDiscover,

@@ -93,6 +93,7 @@ func explain(w io.Writer, e replication.Explanation, t ticketState) {
 	}
 	line("who acts", "%s", e.Who)
 	line("what to do", "%s", e.Remedy)
+	explainOrders(line, e.Orders)
 	for i, m := range e.Made {
 		explainThing(line, i == 0, m)
 	}
@@ -127,6 +128,28 @@ func explain(w io.Writer, e replication.Explanation, t ticketState) {
 			name = "more"
 		}
 		line(name, "%s", m)
+	}
+}
+
+// explainOrders says what other tickets asked for, and what came of it.
+func explainOrders(line func(name, format string, args ...any), orders []replication.Order) {
+	for i, o := range orders {
+		name := ""
+		if i == 0 {
+			name = "asked by"
+		}
+		what := string(o.Action)
+		if o.Action == replication.ActionSetRTC {
+			what += map[bool]string{true: " on", false: " off"}[o.RTC]
+		}
+		switch {
+		case o.Served.IsZero():
+			line(name, "%s (%s) at %s: not dealt with yet", o.By, what, clock(o.At))
+		case o.Result == replication.ResultDone:
+			line(name, "%s (%s): done at %s, %s", o.By, what, clock(o.Served), o.Message)
+		default:
+			line(name, "%s (%s): not done (%s), %s", o.By, what, o.Reason, o.Message)
+		}
 	}
 }
 

@@ -127,7 +127,7 @@ func (r *reader) ticket(ctx context.Context, id string) (ticketState, error) {
 		return t, &fault.Error{Kind: fault.Terminal, Op: "read ticket", Resource: id, Err: err}
 	}
 	t.Rev, t.Saved = snap.Seq, snap.At
-	if p, ok := r.pairs[id]; ok && t.Job.Phase == replication.PhaseWatching && p.Polled != 0 {
+	if p, ok := r.pairs[id]; ok && t.Job.Watched() && p.Polled != 0 {
 		f := p.Figures(r.now)
 		t.Figures = &f
 	}

@@ -21,6 +21,8 @@ type orderWord struct {
 var orderWords = map[replication.Action]orderWord{
 	replication.ActionStop:   {does: "stops", once: true},
 	replication.ActionCancel: {does: "cancels", once: true},
+	replication.ActionRetry:  {does: "tries again"},
+	replication.ActionSetRTC: {does: "sets replication time control of"},
 }
 
 // runOrder returns the subcommand that sends a ticket about another one.
@@ -28,14 +30,22 @@ func runOrder(action replication.Action) func(context.Context, *app, []string) e
 	return func(ctx context.Context, a *app, args []string) error {
 		f := newDeskFlags(string(action))
 		id, requester := f.String("id", "", ""), f.String("requester", "", "")
-		targets, err := parse(f.FlagSet, args)
+		rest, err := parse(f.FlagSet, args)
 		if err != nil {
 			return err
 		}
-		if len(targets) != 1 {
+		o := order{action: action, requester: *requester}
+		if action == replication.ActionSetRTC {
+			if len(rest) != 2 || rest[1] != "on" && rest[1] != "off" {
+				return misuse("set-rtc: one ticket has to be named, and on or off")
+			}
+			o.rtc = rest[1]
+			rest = rest[:1]
+		}
+		if len(rest) != 1 {
 			return misuse("%s: exactly one ticket has to be named", action)
 		}
-		o := order{action: action, target: targets[0], requester: *requester}
+		o.target = rest[0]
 		if !replication.ValidID(o.target) {
 			return misuse("%s: %q cannot be the id of a ticket", action, o.target)
 		}
@@ -66,6 +76,7 @@ type order struct {
 	action    replication.Action
 	target    string
 	requester string
+	rtc       string // of set-rtc: "on" or "off"
 }
 
 // maxOrders bounds the search for an id that is free.
@@ -124,7 +135,11 @@ func (o order) id(n int) string {
 
 // ticket returns the ticket under an id.
 func (o order) ticket(id string) (ticketFile, error) {
-	body, err := json.Marshal(map[string]any{"specVersion": "1", "id": id, "action": o.action, "target": o.target, "requester": o.requester})
+	members := map[string]any{"specVersion": "1", "id": id, "action": o.action, "target": o.target, "requester": o.requester}
+	if o.rtc != "" {
+		members["rtc"] = o.rtc == "on"
+	}
+	body, err := json.Marshal(members)
 	if err != nil {
 		return ticketFile{}, err
 	}

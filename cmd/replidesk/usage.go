@@ -10,6 +10,8 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
   replidesk cancel ID                the same for a ticket that is not watched yet; refused when it is
   replidesk approve FILE | -         print a ticket with your signature, for a desk that wants it approved
   replidesk discover                 list the rules of the account that no ticket manages; --adopt takes them under watch
+  replidesk retry ID                 have a ticket look again now, or begin again when it was refused or has failed
+  replidesk set-rtc ID on|off        turn replication time control of a watched pair on or off
   replidesk watch ID...              follow tickets until they are at rest
   replidesk status [ID...]           where tickets are; without ids, all that are open or watched
   replidesk explain ID               where a ticket is, why, what it waits for, who has to act, what it has made
@@ -30,7 +32,7 @@ Every command but run and local takes
                     REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
                     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
                     In tickets, plan, submit and approve fill in ${LOCAL_...} from it, and nothing else.
-plan, submit, stop, cancel, status, watch, explain, history and reasons take
+plan, submit, stop, cancel, retry, set-rtc, status, watch, explain, history and reasons take
   --json            print JSON, for programs
 
 local, run
@@ -47,8 +49,8 @@ run
   --tickets DIR     the example tickets (default examples/tickets)
   --out DIR         where summary.json and functions.log go (default out/run)
   --limit D         give up after this time (default 5m)
-stop, cancel
-  --id ID           of the ticket that is sent (default stop-<ID>; with a number behind it when that one is used up)
+stop, cancel, retry, set-rtc
+  --id ID           of the ticket that is sent (default <command>-<ID>; with a number behind it when that one is used up)
   --requester NAME  who asks
 approve
   --key FILE        your Ed25519 private key, as openssl genpkey -algorithm ed25519 writes it

@@ -106,6 +106,10 @@ func TestALostAnswerLeavesTheOutcomeUnknown(t *testing.T) {
 			return err
 		},
 		"CloseRule": func(ctx context.Context) error { return c.CloseRule(ctx, src, "r") },
+		"PutRTC": func(ctx context.Context) error {
+			_, err := c.PutRTC(ctx, src, "r", true)
+			return err
+		},
 		"Put": func(ctx context.Context) error {
 			_, err := c.Put(ctx, src, replication.Canary{Key: "k"})
 			return err

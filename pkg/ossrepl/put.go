@@ -100,7 +100,7 @@ func ruleOf(r replication.RuleSpec) oss.ReplicationRule {
 
 // PutRTC turns replication time control of a rule on or off and returns the id of the
 // request. The rule shows it as enabling, later as enabled, and not at all when it is
-// off. [fact 51]
+// off. [fact 60]
 func (c *Client) PutRTC(ctx context.Context, source replication.End, ruleID string, on bool) (requestID string, err error) {
 	const op = "PutBucketRTC"
 	resource := source.Bucket + " rule " + ruleID

@@ -114,6 +114,8 @@ func (j *Job) waiting(now time.Time) *Waiting {
 		w.For = fmt.Sprintf("another worker to take over: %s began %s and gave no outcome until %s", i.Worker, i.Effect.Kind, i.Until.UTC().Format(time.RFC3339))
 	case j.heldNow():
 		w.For = fmt.Sprintf("%s; held since %s", j.Message, j.Held.Since.UTC().Format(time.RFC3339))
+	case j.toServe() != nil && !j.Ordered():
+		w.For = fmt.Sprintf("the order of %s to be dealt with", j.toServe())
 	case j.Owner() == OwnerNone:
 		w.For = fmt.Sprintf("%d results to be sent", len(j.Outbox))
 	}
@@ -148,6 +150,10 @@ func (j *Job) givenUp() time.Time {
 	case PhaseStopping:
 		if j.ruleMayStand() {
 			return j.Since.Add(ClosingLost)
+		}
+	case PhaseOrdering:
+		if j.Reason == ReasonTargetUnknown {
+			return j.Received.Add(TargetLost)
 		}
 	case PhaseBlocked:
 		if j.Block == nil {
@@ -280,6 +286,12 @@ func (j *Job) ahead() []Ahead {
 	switch {
 	case j.Ordered() && !j.takenDown():
 		p = PhaseStopping
+		add(p)
+	case j.asked(ActionRetry) != nil && (p == PhaseFailed || p == PhaseRejected):
+		p = PhaseRetrying
+		add(p)
+	case j.toServe() != nil && p == PhaseWatching:
+		p = PhaseAdjusting
 		add(p)
 	case p == PhaseReceived && j.Request.Action.aboutAnother():
 		p = PhaseOrdering

@@ -45,6 +45,16 @@ func TestAnExplanationSaysWhereAJobIsAndWhoHasToAct(t *testing.T) {
 			j.Order(anOrder)
 			j.Made.Pair, j.Made.RoleAsked = noon, true
 		}, explained{waits: "its job has begun", who: "nobody", made: []string{pair, "perhaps " + role}, ahead: []replication.Phase{replication.PhaseStopped}}},
+		"failed, with a retry": {replication.PhaseFailed, func(j *job) { j.Order(aRetry) },
+			explained{waits: "the order of retry ticket CHG-9 to be dealt with", who: "whoever sent the ticket",
+				ahead: append([]replication.Phase{replication.PhaseRetrying}, after("")...)}},
+		"watched, with an order to turn replication time control on": {replication.PhaseWatching, func(j *job) {
+			j.Order(replication.Order{Action: replication.ActionSetRTC, By: "CHG-9", At: noon, RTC: true})
+		}, explained{waits: "the order of set-rtc ticket CHG-9 to be dealt with", who: "nobody", ahead: []replication.Phase{replication.PhaseAdjusting, replication.PhaseWatching}}},
+		"a retry of a ticket of which nothing is known": {replication.PhaseOrdering, func(j *job) {
+			j.Request = orderTicket(replication.PhaseOrdering, replication.ActionRetry, "").Request
+			j.Received, j.Reason, j.Message = noon, replication.ReasonTargetUnknown, "nothing is known of ticket CHG-1 yet"
+		}, explained{waits: "nothing is known of ticket CHG-1 yet", who: "nobody", givenUp: 10 * time.Minute, ahead: []replication.Phase{replication.PhaseAwaiting, replication.PhaseCompleted}}},
 		"just taken in": {replication.PhaseReceived, nil,
 			explained{waits: "its job has begun", who: "nobody", ahead: after("")}},
 		"waiting for an older rule to go": {replication.PhasePreflight, func(j *job) {

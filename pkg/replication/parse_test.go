@@ -83,7 +83,6 @@ func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
 		"a field in other case":                    {with(`"requester"`, `"Requester"`), replication.ReasonUnknownField, "Requester"},
 		"an unknown field further in":              {with(`"bucket":"src-bucket"`, `"bucket":"src-bucket","acl":"x"`), replication.ReasonUnknownField, "source.acl"},
 		"a part of the contract that comes later":  {with(`"historical"`, `"kms":{"replicate":true},"historical"`), replication.ReasonNotSupported, "kms"},
-		"an action that comes later":               {with(`"replicate","requester"`, `"set-rtc","requester"`), replication.ReasonNotSupported, "action"},
 		"a target of nothing":                      {with(`"replicate","requester"`, `"replicate","target":"CHG-1","requester"`), replication.ReasonInvalid, "target"},
 		"an action that is none":                   {with(`"replicate","requester"`, `"explode","requester"`), replication.ReasonInvalid, "action"},
 		"another version of the contract":          {with(`"specVersion":"1"`, `"specVersion":"2"`), replication.ReasonInvalid, "specVersion"},

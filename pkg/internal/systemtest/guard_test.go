@@ -157,7 +157,7 @@ func (g *guard) judgeOSS(c world.Call, tickets map[string]replication.Request) s
 				g.puts[[2]string{bucket, id}]++
 				return ""
 			}
-		case "DeleteBucketReplication":
+		case "DeleteBucketReplication", "PutBucketRTC":
 			if g.d.owner(bucket, r.Destination.Bucket) == id {
 				return ""
 			}
@@ -338,6 +338,10 @@ func (d *desk) checkResults() {
 		}
 	}
 	for fact, n := range ends {
+		id, _, _ := strings.Cut(fact, " ")
+		if j := d.job(id); j != nil && len(j.Orders) > 0 { // what began again can end again
+			continue
+		}
 		require.Equal(d.t, 1, n, "two results with different ids say the same: %s", fact)
 	}
 	for id := range d.guard.tickets() {

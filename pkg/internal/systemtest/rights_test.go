@@ -103,6 +103,10 @@ var tour = []struct {
 			time.Sleep(time.Hour)
 		}
 	}},
+	{"replication time control is turned on", func(d *desk) {
+		d.submit(about(replication.ActionSetRTC, "RTC-1", "CHG-1", `,"rtc":true`))
+		time.Sleep(time.Hour)
+	}},
 	{"a pair is stopped", func(d *desk) {
 		d.submit(stopTicket("STOP-1", "CHG-1"))
 		d.submit(stopTicket("STOP-11", "CHG-11"))
