@@ -23,10 +23,6 @@ func retried(more ...func(*job, *world)) func(*job, *world) {
 	}
 }
 
-func ended(j *job, _ *world) {
-	j.Phase, j.Reason, j.Message = replication.PhaseFailed, replication.ReasonCanaryLost, "it is lost"
-}
-
 func TestARetryTakesAnEndedJobUpAgain(t *testing.T) {
 	answered := func(says string) func(*testing.T, *job, replication.Step) {
 		return func(t *testing.T, j *job, _ replication.Step) {

@@ -63,7 +63,7 @@ func (w *walk) askedToTheEnd() *job {
 // TestAnyWalkBearsOrdersAtAnyMoment gives jobs of the bad world retries and set-rtcs
 // at random entries, and then a stop.
 func TestAnyWalkBearsOrdersAtAnyMoment(t *testing.T) {
-	walks := min(*walks, 600) // each is as long as several
+	walks := min(*walks, 300) // each is as long as several
 	if testing.Short() {
 		walks = min(walks, 150)
 	}
