@@ -39,7 +39,7 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 		"NoSuchReplicationConfiguration": fault.NotFound, "NoSuchReplicationRule": fault.NotFound,
 		"BucketReplicationAlreadyExist": fault.Exists,
 		"TooManyIncomingReplication":    fault.Quota, "TooManyOutgoingReplication": fault.Quota,
-		"BucketAlreadyHasReplicationConfiguration": fault.Quota, "TransferAccAlreadyInUse", "BucketReplicationInClosingStatus": fault.Conflict,
+		"BucketAlreadyHasReplicationConfiguration": fault.Quota, "TransferAccAlreadyInUse": fault.Conflict, "BucketReplicationInClosingStatus": fault.Conflict,
 
 		"InvalidTargetBucket": fault.Terminal, "InvalidTargetLocation": fault.Terminal, "BadReplicationLocation": fault.Terminal,
 		"NoReplicationLocation": fault.Terminal, "NoReplicationRule": fault.Terminal, "TooManyReplicationRules": fault.Terminal,
