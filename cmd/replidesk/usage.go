@@ -13,7 +13,7 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
   replidesk retry ID                 have a ticket look again now, or begin again when it was refused or has failed
   replidesk set-rtc ID on|off        turn replication time control of a watched pair on or off
   replidesk watch ID...              follow tickets until they are at rest
-  replidesk status [ID...]           where tickets are; without ids, all that are open or watched
+  replidesk status [ID...]           where tickets are; without ids, all that are open, watched, or failed with something left
   replidesk explain ID               where a ticket is, why, what it waits for, who has to act, what it has made
   replidesk history ID               every entry of a ticket's journal
   replidesk reasons [CODE...]        what the reason codes mean, and what to do

@@ -117,7 +117,7 @@ func (e *Engine) open(ctx context.Context, h Hint) (*session, error) {
 		s.log.Warn("a newer version has this job", "phase", s.job.Phase)
 		return nil, nil
 	case s.job.AtRest():
-		return nil, e.Marks.Close(ctx, h.Job, snap.Seq)
+		return nil, e.Marks.Rest(ctx, s.job, snap.Seq)
 	case s.job.Claimed(now):
 		s.log.Debug("claimed by another worker", "worker", s.job.Intent.Worker)
 		return nil, nil

@@ -78,7 +78,7 @@ func (e *Engine) admit(ctx context.Context, r replication.Request, body []byte) 
 		return Hint{Job: r.ID}, true, nil // its result is still to be sent
 	case job.Fingerprint != print && !(job.CameTooLate() && r.Action.HasPair()):
 		if job.AtRest() {
-			if err := e.Marks.Close(ctx, r.ID, snap.Seq); err != nil {
+			if err := e.Marks.Rest(ctx, job, snap.Seq); err != nil {
 				return Hint{}, false, err
 			}
 		}
@@ -89,7 +89,7 @@ func (e *Engine) admit(ctx context.Context, r replication.Request, body []byte) 
 				return Hint{}, false, err
 			}
 		}
-		return Hint{}, false, e.Marks.Close(ctx, r.ID, snap.Seq)
+		return Hint{}, false, e.Marks.Rest(ctx, job, snap.Seq)
 	}
 	return Hint{Job: r.ID}, true, nil
 }

@@ -28,7 +28,16 @@ func (m Marks) Opened(ctx context.Context, id string) ([]byte, error) {
 	return m.Marks.Get(ctx, m.mark(journal.Open, id, 1))
 }
 
-// Close takes away the mark of a job that is at rest since entry rev.
+// Rest takes away the mark of a job that is at rest since entry rev. That of one that
+// is outstanding stays, so that a listing of the marks shows it.
+func (m Marks) Rest(ctx context.Context, j *replication.Job, rev uint64) error {
+	if j.Outstanding() {
+		return nil
+	}
+	return m.Close(ctx, j.ID, rev)
+}
+
+// Close takes away the mark of a job that has come to nothing before entry rev.
 func (m Marks) Close(ctx context.Context, id string, rev uint64) error {
 	return m.Marks.Clear(ctx, m.mark(journal.Open, id, rev))
 }

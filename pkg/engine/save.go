@@ -168,7 +168,7 @@ func (s *session) rest(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.e.Marks.Close(ctx, s.job.ID, s.snap.Seq)
+	return s.e.Marks.Rest(ctx, s.job, s.snap.Seq)
 }
 
 func (s *session) saveEnd(ctx context.Context) error {

@@ -109,6 +109,32 @@ func TestAStop(t *testing.T) {
 	})
 }
 
+func TestAJobThatFailsAndLeavesItsRuleIsListedUntilItIsStopped(t *testing.T) {
+	bubble(t, "however often its ticket comes again", func(t *testing.T) {
+		b := newBench(t)
+		listed := func() int {
+			marks, _, err := journal.NewMarks(b.store).List(context.Background(), journal.Open, replication.Shard("CHG-1", 4), nil, 10)
+			require.NoError(t, err)
+			return len(marks)
+		}
+		b.cloud.noCopy = true
+		b.submit(ticket)
+		b.settle(24 * time.Hour)
+		j, _ := b.job("CHG-1")
+		require.Equal(t, replication.ReasonCanaryLost, j.Reason)
+		require.True(t, j.AtRest())
+		require.True(t, j.Outstanding())
+		require.Equal(t, 1, listed())
+		b.submit(ticket)
+		b.submit(ticket[:len(ticket)-1] + `,"rtc":true}`)
+		b.wakeAll("CHG-1")
+		require.Equal(t, 1, listed())
+		b.submit(stopTicket)
+		b.settle(time.Hour)
+		b.nothing()
+	})
+}
+
 // callsOfAStop are the calls with which a stop changes something.
 var callsOfAStop = []string{"CloseRule", "Detach", "DeletePolicy", "DeleteRole", "Release"}
 

@@ -11,7 +11,7 @@ import (
 
 // The sets of marks.
 const (
-	Open  = driver.SetOpen  // stands while a job is not at rest; contains the ticket
+	Open  = driver.SetOpen  // stands while a job is not at rest, or has failed and left something; contains the ticket
 	Watch = driver.SetWatch // stands while a pair is watched
 )
 

@@ -68,7 +68,7 @@ func TestChangesNameEachOptionThatDiffers(t *testing.T) {
 	}
 	require.Empty(t, changed(func(r *replication.Request) {
 		r.ID, r.Requester, r.Historical.AcceptOverwrite = "CHG-7", "ana", true
-		r.Approvals = []replication.Approval{{By: "ben"}}
+		r.Approvals, r.DryRun = []replication.Approval{{By: "ben"}}, true
 		r.Objects.Prefixes = []string{"video", "image/"}
 	}), "who asks, under which id, and in which order, is no option")
 	for want, change := range map[string]func(*replication.Request){

@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// Outstanding reports whether the job has failed and left something that may stand.
+// Until a stop takes that back, people have to see the job among those that are open.
+func (j *Job) Outstanding() bool { return j.Phase == PhaseFailed && j.holds() }
+
 // holds reports whether anything that the job made may stand.
 func (j *Job) holds() bool {
 	m := j.Made

@@ -64,6 +64,8 @@ func (u *turn) look(ctx context.Context, m journal.Standing) (next time.Time, wo
 	due, to, rev := m.Created.Add(u.hasten(beginLate)), replication.OwnerProvision, uint64(0)
 	switch {
 	case h.job == nil || h.job.AtRest() && m.Rev > h.snap.Seq: // about to begin
+	case h.job.AtRest() && h.job.Outstanding(): // its mark shows it to people, nothing has to be done
+		return now.Add(u.hasten(lookAgain)), false
 	case h.job.AtRest():
 		u.clear(ctx, journal.Open, m.ID, h.snap.Seq)
 		return time.Time{}, false

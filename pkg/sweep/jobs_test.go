@@ -91,6 +91,22 @@ func TestAJobWhoseWakeWasLostIsWoken(t *testing.T) {
 		require.Empty(t, b.bus.wakes)
 		require.Empty(t, b.openMarks())
 	})
+	bubble(t, "and one that has failed and left a rule keeps its mark, for a read in ten minutes", func(t *testing.T) {
+		b := newBench(t)
+		j := b.open("CHG-1", replication.PhaseFailed, time.Time{})
+		j.Rule, j.Made.Rule = &replication.Rule{ID: "rule-1", Accepted: time.Now()}, time.Now()
+		b.append(j)
+		b.minutes(1)
+		b.store.reset()
+		b.minutes(60)
+		require.Equal(t, 6, b.store.reads[journal.Job("CHG-1")])
+		require.Empty(t, b.bus.wakes)
+		require.Equal(t, []string{"CHG-1"}, b.openMarks())
+		j.Phase, j.Rule, j.Made = replication.PhaseStopped, nil, replication.Made{}
+		b.append(j)
+		b.minutes(11)
+		require.Empty(t, b.openMarks())
+	})
 	bubble(t, "and a mark of what is about to begin stays", func(t *testing.T) {
 		b := newBench(t)
 		b.open("CHG-1", replication.PhaseWatching, time.Time{})

@@ -82,7 +82,7 @@ func CheckSeq(seq uint64) error {
 // The first segments of marker keys. Every store refuses keys that begin otherwise,
 // so that no marker can be mistaken for an entry of a log.
 const (
-	SetOpen   = "open"   // a job is not at rest
+	SetOpen   = "open"   // a job is not at rest, or has failed and left something
 	SetWatch  = "watch"  // a pair is watched
 	SetSample = "sample" // written-once chunks of samples
 )
