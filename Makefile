@@ -75,6 +75,7 @@ dist/%/main: FORCE
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(BUILD) -o $@ ./functions/$*
 
 dist/%/desk.json: $(DESK) FORCE
+	$(GO) run ./cmd/package -check -desk $(DESK)
 	mkdir -p $(@D)
 	cp $(DESK) $@
 

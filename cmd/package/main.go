@@ -3,6 +3,9 @@
 // executable gives the same bytes, whoever packs it, where and when.
 //
 //	package [-desk FILE] [DIR]
+//	package -check -desk FILE
+//
+// With -check the desk file is checked and nothing is packed.
 //
 // DIR is where s.yaml stands and the functions are built; it is the working directory
 // unless it is given. Without -desk the packages have an empty desk file, which allows
@@ -44,6 +47,7 @@ var filledIn = map[string]string{
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("package", flag.ContinueOnError)
 	deskFile := flags.String("desk", "", "the desk `file` that is packed beside each executable")
+	check := flags.Bool("check", false, "only check the desk file")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -51,7 +55,7 @@ func run(args []string, out io.Writer) error {
 		return fmt.Errorf("%q is one argument too many", flags.Arg(1))
 	}
 	desk, err := readDesk(*deskFile, out)
-	if err != nil {
+	if err != nil || *check {
 		return err
 	}
 	file, err := serverless.Read(replidesk.Deployment, func(name string) string { return filledIn[name] })
@@ -88,7 +92,7 @@ func readDesk(name string, out io.Writer) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := config.ParseDesk(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))); err != nil {
+	if _, err := config.ParseDesk(b); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return b, nil

@@ -87,6 +87,13 @@ func TestWithoutADeskFileNothingIsAllowed(t *testing.T) {
 	require.Equal(t, "{}\n", content(t, z.File[1]))
 }
 
+func TestADeskFileCanBeCheckedWithoutPacking(t *testing.T) {
+	wrong := filepath.Join(t.TempDir(), "wrong.json")
+	require.NoError(t, os.WriteFile(wrong, []byte(`{"pears":[]}`), 0o600))
+	require.NoError(t, run([]string{"-check", "-desk", example, t.TempDir()}, io.Discard), "nothing is built, and nothing is missed")
+	require.ErrorContains(t, run([]string{"-check", "-desk", wrong}, io.Discard), "there is no field pears")
+}
+
 func TestWhatCannotBePackedIsNamed(t *testing.T) {
 	wrong := filepath.Join(t.TempDir(), "wrong.json")
 	require.NoError(t, os.WriteFile(wrong, []byte(`{"pears":[]}`), 0o600))

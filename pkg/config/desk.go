@@ -85,6 +85,7 @@ type Account struct {
 // fields are refused. It returns everything that is wrong in one error.
 func ParseDesk(b []byte) (Desk, error) {
 	var d Desk
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) // as some editors begin a file
 	errs := strangers[Desk](b)
 	if len(errs) == 0 {
 		if err := json.Unmarshal(b, &d); err != nil {
@@ -229,7 +230,7 @@ func readDesk(name string) (Desk, error) {
 	if err != nil {
 		return Desk{}, err
 	}
-	d, err := ParseDesk(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")))
+	d, err := ParseDesk(b)
 	if err != nil {
 		return Desk{}, fmt.Errorf("%s: %w", name, err)
 	}
