@@ -1,5 +1,5 @@
 // Package deploy holds what has to exist before the functions are deployed: the
-// policies of their roles. The local cloud runs the functions with exactly these
+// policies of their roles, and how long their queues keep a message. The local cloud runs the functions with exactly these
 // documents.
 package deploy
 
@@ -7,7 +7,13 @@ import (
 	"embed"
 	"fmt"
 	"strings"
+	"time"
 )
+
+// QueueRetention is how long every queue keeps a message: the longest that MNS has, so
+// that a ticket outlives the longest holiday of those who have to look after it.
+// s.yaml cannot say it, since Serverless Devs makes no queues.
+const QueueRetention = 7 * 24 * time.Hour
 
 //go:embed policies/*.json
 var policies embed.FS

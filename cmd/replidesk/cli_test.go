@@ -107,11 +107,11 @@ func TestTheFunctionsKeepUpWithTheCloud(t *testing.T) {
 	for _, c := range []struct {
 		given, want localcloud.Options
 	}{
-		{localcloud.Options{Speed: 1}, localcloud.Options{Speed: 1, Pace: 1, Tick: time.Minute}},
-		{localcloud.Options{Speed: 0.5}, localcloud.Options{Speed: 0.5, Pace: 1, Tick: time.Minute}},
-		{localcloud.Options{Speed: 7}, localcloud.Options{Speed: 7, Pace: 7, Tick: 8 * time.Second}},
-		{localcloud.Options{Speed: 60}, localcloud.Options{Speed: 60, Pace: 60, Tick: time.Second}},
-		{localcloud.Options{Speed: 5000}, localcloud.Options{Speed: 5000, Pace: 1000, Tick: time.Second}},
+		{localcloud.Options{Speed: 1}, localcloud.Options{Speed: 1, Pace: 1}},
+		{localcloud.Options{Speed: 0.5}, localcloud.Options{Speed: 0.5, Pace: 1}},
+		{localcloud.Options{Speed: 7}, localcloud.Options{Speed: 7, Pace: 7}},
+		{localcloud.Options{Speed: 60}, localcloud.Options{Speed: 60, Pace: 60}},
+		{localcloud.Options{Speed: 5000}, localcloud.Options{Speed: 5000, Pace: 1000}},
 		{localcloud.Options{Speed: 60, Pace: 1, Tick: 5 * time.Second}, localcloud.Options{Speed: 60, Pace: 1, Tick: 5 * time.Second}},
 	} {
 		require.NoError(t, settleCloud("local", &c.given))

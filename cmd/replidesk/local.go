@@ -15,8 +15,9 @@ import (
 	"github.com/replidesk/replidesk/pkg/localcloud"
 )
 
-// cloudFlags are the flags that local and run have in common. What is not given of
-// pace and tick follows from the speed: a fast cloud is of no use to slow functions.
+// cloudFlags are the flags that local and run have in common. A pace that is not given
+// follows from the speed, and a tick from the pace: a fast cloud is of no use to slow
+// functions.
 func cloudFlags(f *flag.FlagSet, o *localcloud.Options) {
 	f.StringVar(&o.FunctionsDir, "functions", "dist", "")
 	f.Float64Var(&o.Speed, "speed", o.Speed, "")
@@ -29,15 +30,12 @@ func settleCloud(command string, o *localcloud.Options) error {
 	if o.Pace == 0 {
 		o.Pace = min(max(o.Speed, 1), 1000)
 	}
-	if o.Tick == 0 {
-		o.Tick = max(time.Duration(float64(time.Minute)/o.Pace).Truncate(time.Second), time.Second)
-	}
 	switch {
 	case !(o.Speed > 0 && o.Speed <= 1e6):
 		return misuse("%s: --speed %v is not a number above 0", command, o.Speed)
 	case !(o.Pace >= 1 && o.Pace <= 1000):
 		return misuse("%s: --pace %v is not a number from 1 to 1000", command, o.Pace)
-	case o.Tick < time.Second || o.Tick%time.Second != 0:
+	case o.Tick < 0 || o.Tick%time.Second != 0:
 		return misuse("%s: --tick %s is not a whole number of seconds", command, o.Tick)
 	}
 	return nil

@@ -39,7 +39,7 @@ local, run
   --functions DIR   the built functions: DIR/provision/main and so on (default dist)
   --speed N         divide the cloud's own delays by N (local: 1, run: 60)
   --pace N          divide the pauses of the functions between two looks by N (default: the speed)
-  --tick D          how often progress sweeps the watched pairs (default: a minute divided by the pace)
+  --tick D          how often progress sweeps the watched pairs (default: as s.yaml says, divided by the pace)
 local
   --listen ADDR     loopback address and port (default 127.0.0.1:0, any free port)
   --env-file FILE   written when everything is ready, readable by you alone (default out/local.env)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/replidesk/replidesk"
@@ -24,10 +25,6 @@ const (
 	rolesLookIn   = 20 * time.Millisecond
 	rolesLookLast = time.Minute
 )
-
-// Retention is how long the queues keep a message, in seconds: a week. Serverless
-// Devs makes no queues, so s.yaml cannot say it.
-const Retention = 7 * 24 * 60 * 60
 
 // A Function is a function of s.yaml as the platform of the local cloud takes it,
 // but for its code: Binary and Invoke are empty. Its role has exactly the rights that
@@ -123,7 +120,7 @@ func Prepare(w *world.World, c config.Config, functions map[string]Function) err
 	if e := w.PutBucketEncryption(c.StateBucket, &world.Encryption{Algorithm: "AES256"}); e != nil {
 		return fmt.Errorf("state bucket: %w", e)
 	}
-	keep := Retention
+	keep := int(deploy.QueueRetention.Seconds())
 	for _, q := range config.Queues() {
 		if _, err := w.CreateQueue(c.Region, c.Account, c.QueueName(q), world.QueueChange{MessageRetentionPeriod: &keep}); err != nil {
 			return fmt.Errorf("queue %s: %w", q, err)
@@ -226,14 +223,27 @@ func (c *Cloud) deploy(opt Options) error {
 				f.Queues[i].BatchWindow = 0
 			}
 		}
-		for i := range f.Timers {
-			if opt.Tick != 0 {
-				f.Timers[i].Cron = "@every " + opt.Tick.String()
-			}
+		for i, t := range f.Timers {
+			f.Timers[i].Cron = opt.schedule(t.Cron)
 		}
 		if err := f.Connect(c.platform); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// schedule returns how often a timer calls in this cloud: as the options say, or as
+// s.yaml says, divided by the pace. Times of the day stay what they are.
+func (o Options) schedule(cron string) string {
+	every := o.Tick
+	if every == 0 {
+		text, ok := strings.CutPrefix(cron, "@every ")
+		asDeployed, err := time.ParseDuration(text)
+		if !ok || err != nil {
+			return cron
+		}
+		every = max(time.Duration(float64(asDeployed)/o.Pace).Truncate(time.Second), time.Second)
+	}
+	return "@every " + every.String()
 }

@@ -32,7 +32,8 @@ type Options struct {
 	// Pace divides the pauses of the functions between two looks. 0 means 1. Above 1
 	// the queue triggers do not wait for a batch to fill either.
 	Pace float64
-	// Tick is how often timers call, in whole seconds. 0 means as s.yaml says.
+	// Tick is how often timers call, in whole seconds. 0 means as s.yaml says, divided
+	// by the pace.
 	Tick time.Duration
 	// ManagementToken turns the management of the cloud on, see [emulator.Cloud.Manage].
 	// "" leaves it off.

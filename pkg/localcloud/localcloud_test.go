@@ -176,7 +176,7 @@ func TestTheManagementNeedsItsToken(t *testing.T) {
 }
 
 func TestTheFunctionsAreThoseOfTheDeploymentFile(t *testing.T) {
-	c, _ := start(t, localcloud.Options{Speed: 1000, Pace: 1000, Tick: time.Second})
+	c, _ := start(t, localcloud.Options{Speed: 1000, Pace: 12})
 	file, err := serverless.Read(replidesk.Deployment, func(name string) string {
 		for _, v := range c.Environment() {
 			if v.Name == name {
@@ -201,13 +201,13 @@ func TestTheFunctionsAreThoseOfTheDeploymentFile(t *testing.T) {
 			require.Contains(t, got.Env, variable)
 		}
 		require.Equal(t, "false", got.Env["REPLIDESK_INTERNAL"], "a default of the file")
-		require.Equal(t, "1000", got.Env["REPLIDESK_PACE"], "this cloud's own")
+		require.Equal(t, "12", got.Env["REPLIDESK_PACE"], "this cloud's own")
 		require.Equal(t, c.URL, got.Env["REPLIDESK_ENDPOINT"])
 	}
 	failed := "acs:mns:" + localcloud.Region + ":" + c.A.UID + ":/queues/" + c.Config.QueueName(config.QueueFailed) + "/messages"
 	require.Equal(t, &fcemu.AsyncConfig{MaxAge: time.Minute, OnFailure: failed}, c.Function("progress").Async)
 	require.Nil(t, c.Function("verify").Async)
-	require.Equal(t, []fcemu.TimerTrigger{{Name: "tick", Cron: "@every 1s", Payload: `{"tick":true}`}}, c.Function("progress").Timers)
+	require.Equal(t, []fcemu.TimerTrigger{{Name: "tick", Cron: "@every 5s", Payload: `{"tick":true}`}}, c.Function("progress").Timers)
 	require.Equal(t, []fcemu.QueueTrigger{{
 		Name: "wake", Region: localcloud.Region, Queue: c.Config.QueueName(config.QueueWakeVerify), Base64Decode: true,
 		Mode: fcemu.EventStreaming, Schema: fcemu.CloudEvents, BatchCount: 10, BatchWindow: 0,
@@ -215,4 +215,22 @@ func TestTheFunctionsAreThoseOfTheDeploymentFile(t *testing.T) {
 		DeadLetterQueue: "acs:mns:" + localcloud.Region + ":" + c.A.UID + ":/queues/" + c.Config.QueueName(config.QueueUndelivered),
 	}}, c.Function("verify").Queues)
 	require.Len(t, c.Function("provision").Queues, 2)
+}
+
+func TestTimersKeepUpWithTheFunctions(t *testing.T) {
+	for _, c := range []struct {
+		pace         float64
+		tick         time.Duration
+		deployed, is string
+	}{
+		{1, 0, "@every 1m", "@every 1m0s"},
+		{7, 0, "@every 1m", "@every 8s"},
+		{60, 0, "@every 1m", "@every 1s"},
+		{1000, 0, "@every 1m", "@every 1s"},
+		{60, 5 * time.Second, "@every 1m", "@every 5s"},
+		{60, 0, "0 0 4 * * *", "0 0 4 * * *"},
+		{1, 5 * time.Second, "0 0 4 * * *", "@every 5s"},
+	} {
+		require.Equal(t, c.is, localcloud.Options{Pace: c.pace, Tick: c.tick}.Schedule(c.deployed))
+	}
 }
