@@ -160,23 +160,36 @@ func (f Function) Connect(p *fcemu.Platform) error {
 	return nil
 }
 
-// read reads s.yaml for this cloud, and finds the executables. The settings that are
-// the cloud's own, and not those of s.yaml, are laid over the environment.
-func (c *Cloud) read(opt Options, own map[string]string) (err error) {
-	if c.functions, err = Functions(own); err != nil {
+// read reads s.yaml for this cloud, and finds the executables. It changes nothing.
+func (c *Cloud) read(functionsDir string) (err error) {
+	c.functions, err = Functions(map[string]string{
+		"REPLIDESK_ACCOUNT":      c.A.UID,
+		"REPLIDESK_REGION":       Region,
+		"REPLIDESK_STATE_BUCKET": "replidesk-state-" + c.A.UID[len(c.A.UID)-8:],
+	})
+	if err != nil {
 		return err
 	}
 	for _, name := range deploy.Functions() {
 		f := c.functions[name]
-		f.Binary = filepath.Join(opt.FunctionsDir, filepath.FromSlash(f.Code))
+		f.Binary = filepath.Join(functionsDir, filepath.FromSlash(f.Code))
 		if _, err := os.Stat(f.Binary); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%w: there is no %s", ErrNotBuilt, f.Binary)
 		}
-		maps.Copy(f.Env, own)
-		c.env = f.Env // the same for each
 		c.functions[name] = f
 	}
 	return nil
+}
+
+// configure lays what is this cloud's own, and not as s.yaml says, over the
+// environment of the functions.
+func (c *Cloud) configure(own map[string]string) (err error) {
+	for _, f := range c.functions {
+		maps.Copy(f.Env, own)
+		c.env = f.Env // the same for each
+	}
+	c.Config, err = config.Read(func(name string) string { return c.env[name] })
+	return err
 }
 
 // awaitRoles waits until the roles and their policies have spread.

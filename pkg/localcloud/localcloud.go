@@ -79,6 +79,9 @@ func Start(ctx context.Context, opt Options) (*Cloud, error) {
 	opt = opt.withDefaults()
 	cloud, accounts := emulator.Ready(world.Options{Speed: opt.Speed, Seed: opt.Seed})
 	c := &Cloud{A: accounts.A, B: accounts.B, cloud: cloud, token: opt.ManagementToken}
+	if err := c.read(opt.FunctionsDir); err != nil { // before there is anything to tidy up
+		return nil, err
+	}
 	cloud.Manage(opt.ManagementToken)
 	log := &lockedWriter{w: opt.Log}
 	c.platform = fcemu.New(cloud.World, fcemu.Options{
@@ -114,18 +117,12 @@ func (c *Cloud) start(ctx context.Context, opt Options) (err error) {
 	if err != nil {
 		return err
 	}
-	err = c.read(opt, map[string]string{
-		"REPLIDESK_ACCOUNT":      c.A.UID,
-		"REPLIDESK_REGION":       Region,
-		"REPLIDESK_STATE_BUCKET": "replidesk-state-" + c.A.UID[len(c.A.UID)-8:],
-		"REPLIDESK_DESK":         deskFile,
-		"REPLIDESK_PACE":         strconv.FormatFloat(opt.Pace, 'f', -1, 64),
-		"REPLIDESK_ENDPOINT":     c.URL,
+	err = c.configure(map[string]string{
+		"REPLIDESK_DESK":     deskFile,
+		"REPLIDESK_PACE":     strconv.FormatFloat(opt.Pace, 'f', -1, 64),
+		"REPLIDESK_ENDPOINT": c.URL,
 	})
 	if err != nil {
-		return err
-	}
-	if c.Config, err = config.Read(func(name string) string { return c.env[name] }); err != nil {
 		return err
 	}
 	if err := Prepare(c.cloud.World, c.Config, c.functions); err != nil {

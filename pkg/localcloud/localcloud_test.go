@@ -151,8 +151,10 @@ func TestACloudEndsOnce(t *testing.T) {
 }
 
 func TestTheFunctionsMustBeBuilt(t *testing.T) {
-	_, err := localcloud.Start(t.Context(), localcloud.Options{FunctionsDir: t.TempDir()})
+	desk := filepath.Join(t.TempDir(), "desk.json")
+	_, err := localcloud.Start(t.Context(), localcloud.Options{FunctionsDir: t.TempDir(), DeskFile: desk})
 	require.ErrorIs(t, err, localcloud.ErrNotBuilt)
+	require.NoFileExists(t, desk, "what cannot be run leaves nothing behind")
 }
 
 func TestTheListenAddressMustBeLoopback(t *testing.T) {
