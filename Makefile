@@ -50,7 +50,7 @@ race: ## run all tests under the race detector
 # Where goroutines meet: everything but the tests that run whole processes, and of
 # the whole program the way of one ticket and a short fault simulation.
 racequick:
-	$(GO) test -race ./pkg/emulator/... ./pkg/engine ./pkg/journal/... ./pkg/sweep ./pkg/watch ./pkg/wiring ./pkg/meter ./pkg/mnsbus ./pkg/ossrepl ./pkg/ramgrant ./pkg/pairlog ./pkg/slotlog
+	$(GO) test -race ./pkg/emulator/... ./pkg/engine ./pkg/journal/... ./pkg/sweep ./pkg/watch ./pkg/wiring ./pkg/meter ./pkg/kmskey ./pkg/mnsbus ./pkg/ossrepl ./pkg/ramgrant ./pkg/pairlog ./pkg/slotlog
 	$(GO) test -race -run "$(RACESYSTEM)" ./pkg/internal/systemtest -sim.seeds=2
 
 lint: ## check format, vet and staticcheck

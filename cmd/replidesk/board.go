@@ -32,11 +32,15 @@ type row struct {
 	mood        mood
 }
 
-// way are the phases of a ticket that meets no trouble, in order.
+// way are the phases of a ticket that meets no trouble, in order, some of which are
+// only for certain tickets.
 var way = []replication.Phase{
 	replication.PhaseReceived, replication.PhasePreflight, replication.PhaseRole, replication.PhasePolicy, replication.PhaseAttachment,
-	replication.PhaseRule, replication.PhaseStarting, replication.PhaseVerifying, replication.PhaseWatching,
+	replication.PhaseKMSGrant, replication.PhaseRule, replication.PhaseStarting, replication.PhaseVerifying, replication.PhaseWatching,
 }
+
+// plainJob has nothing but the phases that every ticket has.
+var plainJob = &replication.Job{Request: replication.Request{Action: replication.ActionReplicate}}
 
 // wayOf returns the way that a job is on.
 func wayOf(j *replication.Job) []replication.Phase {
@@ -48,12 +52,15 @@ func wayOf(j *replication.Job) []replication.Phase {
 	case j.Stop != nil:
 		return []replication.Phase{j.Phase, replication.PhaseStopping, replication.PhaseStopped}
 	}
-	return way
+	return slices.DeleteFunc(slices.Clone(way), func(p replication.Phase) bool {
+		has := replication.Row(p).Has
+		return has != nil && !has(j.Request)
+	})
 }
 
 // rowOf shows what is known of a ticket, age after it was first asked for.
 func rowOf(t ticketState, age time.Duration) row {
-	r := row{id: t.ID, steps: len(way) - 1, age: age, phase: "unknown", text: "not taken in yet"}
+	r := row{id: t.ID, steps: len(wayOf(plainJob)) - 1, age: age, phase: "unknown", text: "not taken in yet"}
 	j := t.Job
 	if j == nil {
 		if t.Open {

@@ -61,6 +61,7 @@ type demo struct {
 	board board
 
 	cloud   *localcloud.Cloud
+	keys    exampleKeys
 	desk    *wiring.Desk
 	reader  *reader
 	results *results
@@ -99,6 +100,9 @@ func (d *demo) run(ctx context.Context, dir string) (err error) {
 	}
 	defer d.cloud.Close()
 	d.note("a local cloud with the three functions runs at %s (its delays divided by %g, pauses by %g)", d.cloud.URL, d.opt.Speed, d.opt.Pace)
+	if d.keys, err = newKeys(d.cloud); err != nil {
+		return err
+	}
 	getenv := d.settings()
 	if d.desk, err = openDesk(getenv); err != nil {
 		return err
@@ -134,9 +138,9 @@ func (d *demo) note(format string, args ...any) {
 	d.board.note(fmt.Sprintf("%7.1fs  ", time.Since(d.began).Seconds()) + fmt.Sprintf(format, args...))
 }
 
-// settings are those of the local cloud, and a date that the slow pair will miss.
+// settings are those of the local cloud, the key of the examples, and a date that the slow pair will miss.
 func (d *demo) settings() func(string) string {
-	vars := map[string]string{dueByVariable: dueBy(time.Now().Add(10 * time.Second))}
+	vars := map[string]string{dueByVariable: dueBy(time.Now().Add(10 * time.Second)), keyVariable: d.keys.copies}
 	for _, v := range d.cloud.Environment() {
 		vars[v.Name] = v.Value
 	}
@@ -152,7 +156,7 @@ func (d *demo) prepare(ctx context.Context, dir string, getenv func(string) stri
 	if err := makeHandRole(d.cloud.World(), d.cloud.A.UID); err != nil {
 		return err
 	}
-	store := newClients(d.cloud)
+	store := newClients(d.cloud, d.keys)
 	objects := 0
 	for _, file := range files {
 		t := &demoTicket{}

@@ -124,7 +124,7 @@ func (p *pair) sums(ctx context.Context, there map[name]stored) error {
 					failed = err
 				} else {
 					s := there[n]
-					s.crc = oss.ToString(head.HashCRC64)
+					s.crc, s.key = oss.ToString(head.HashCRC64), oss.ToString(head.ServerSideEncryptionKeyId)
 					there[n] = s
 				}
 				mu.Unlock()

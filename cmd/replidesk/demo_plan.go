@@ -25,6 +25,7 @@ type plan struct {
 	source, dest  place // none are made when the source has no bucket
 	prefixes      []string
 	tags          string // of every object but the drafts, in the form of x-oss-tagging; "" means none
+	kms           bool   // every object is encrypted under a key
 	historical    bool
 	deletes       bool
 	versioned     bool
@@ -82,6 +83,11 @@ var plans = []plan{
 		id: "CHG-1011", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
 		source: place{"cn-hangzhou", "payroll"}, dest: place{"cn-shanghai", "payroll-copy"},
 		prefixes: []string{"2025/", "2026/"}, historical: true, byHand: true, within: 30, aside: 5, fresh: 12,
+	},
+	{
+		id: "CHG-1012", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{keyedSource, "legal-files"}, dest: place{keyedCopies, "legal-files-copy"},
+		kms: true, historical: true, within: 30, fresh: 12,
 	},
 	{id: "CHG-1019", phase: replication.PhaseRejected, reason: replication.ReasonResidency},
 }

@@ -24,7 +24,7 @@ func exampleTickets(t *testing.T) map[string]replication.Request {
 		body, err := os.ReadFile(file)
 		require.NoError(t, err)
 		body, err = expand(body, func(name string) string {
-			return map[string]string{"LOCAL_ACCOUNT_A_UID": "1234567890123456", dueByVariable: dueBy(time.Now())}[name]
+			return map[string]string{"LOCAL_ACCOUNT_A_UID": "1234567890123456", dueByVariable: dueBy(time.Now()), keyVariable: "3542abdd-5821-4fb5-a425-90adca2c0d61"}[name]
 		})
 		require.NoError(t, err, file)
 		r, problems := replication.Parse(body)
@@ -63,6 +63,7 @@ func TestThePlanIsTrueToTheExampleTickets(t *testing.T) {
 		require.Equal(t, *r.Historical.Replicate, p.historical, p.id)
 		require.Equal(t, r.ReplicateDeletes, p.deletes, p.id)
 		require.Equal(t, r.Action == replication.ActionAdopt, p.byHand, p.id)
+		require.Equal(t, r.KMSKey() != "", p.kms, p.id)
 		require.Equal(t, r.Verify.Canary, p.reason == replication.ReasonVerified, p.id)
 	}
 	require.Equal(t, 1, slow)

@@ -20,13 +20,14 @@ import (
 // the buckets as their owner would.
 type clients struct {
 	url, id, secret string
+	keys            exampleKeys
 
 	mu      sync.Mutex
 	regions map[string]*oss.Client
 }
 
-func newClients(c *localcloud.Cloud) *clients {
-	return &clients{url: c.URL, id: c.A.User.ID, secret: c.A.User.Secret, regions: map[string]*oss.Client{}}
+func newClients(c *localcloud.Cloud, k exampleKeys) *clients {
+	return &clients{keys: k, url: c.URL, id: c.A.User.ID, secret: c.A.User.Secret, regions: map[string]*oss.Client{}}
 }
 
 func (c *clients) at(p place) *oss.Client {
@@ -59,7 +60,8 @@ type name struct{ key, version string }
 type stored struct {
 	etag, crc string
 	size      int64
-	marker    bool // a delete marker
+	marker    bool   // a delete marker
+	key       string // of KMS, that it is encrypted under
 }
 
 // A pair is what the demonstration did to the buckets of one ticket, and what
@@ -193,9 +195,15 @@ func (p *pair) put(ctx context.Context, key string) error {
 	if p.tags != "" && p.covers(key) {
 		req.Tagging = &p.tags
 	}
+	want := stored{size: int64(len(body))}
+	if p.kms { // comes under the source's key, and its copy under that of the ticket
+		req.ServerSideEncryption, req.ServerSideEncryptionKeyId = oss.Ptr("KMS"), &p.clients.keys.source
+		want.key = p.clients.keys.copies
+	}
 	res, err := p.clients.at(p.source).PutObject(ctx, req)
 	if err == nil && p.wanted(key) {
-		p.want[name{key, oss.ToString(res.VersionId)}] = stored{etag: oss.ToString(res.ETag), crc: oss.ToString(res.HashCRC64), size: int64(len(body))}
+		want.etag, want.crc = oss.ToString(res.ETag), oss.ToString(res.HashCRC64)
+		p.want[name{key, oss.ToString(res.VersionId)}] = want
 	}
 	return err
 }

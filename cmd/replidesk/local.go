@@ -80,13 +80,17 @@ func runLocal(ctx context.Context, a *app, args []string) error {
 	defer c.Close()
 	vars := c.Environment()
 	if *examples {
-		err := makeHandRole(c.World(), c.A.UID)
+		k, err := newKeys(c)
 		if err == nil {
-			err = seedExamples(ctx, newClients(c))
+			err = makeHandRole(c.World(), c.A.UID)
+		}
+		if err == nil {
+			err = seedExamples(ctx, newClients(c, k))
 		}
 		if err != nil {
 			return fmt.Errorf("example buckets: %w", err)
 		}
+		vars = append(vars, localcloud.Variable{Name: keyVariable, Value: k.copies})
 		vars = append(vars, localcloud.Variable{Name: dueByVariable, Value: dueBy(time.Now().Add(time.Hour))})
 	}
 	if err := writeEnv(*envFile, vars); err != nil {

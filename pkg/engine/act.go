@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/replidesk/replidesk/pkg/fault"
 	"github.com/replidesk/replidesk/pkg/replication"
@@ -25,6 +26,9 @@ func (s *session) act(ctx context.Context, e replication.Effect) replication.Out
 	if e.Kind == replication.EffectPutRule && t.Kind == replication.TroubleDenied && t.Code == codeRoleUnfit {
 		t.Kind = replication.TroubleRoleUnfit
 	}
+	if strings.HasPrefix(t.Code, codeKeyUnfit) && t.Kind == replication.TroubleDenied {
+		t.Kind = replication.TroubleKey
+	}
 	o.Trouble = &t
 	switch fault.Of(err) {
 	case fault.Exists:
@@ -45,6 +49,10 @@ func (s *session) act(ctx context.Context, e replication.Effect) replication.Out
 // codeRoleUnfit is what OSS answers when it cannot use the role of the rule; a
 // right that the caller lacks has another code. [fact 24]
 const codeRoleUnfit = "NoPermission"
+
+// codeKeyUnfit begins the codes with which OSS answers when a key of KMS cannot be
+// used: KeyNotFound, KeyDisabled, KeyPendingDeletion, KeyPendingImport.
+const codeKeyUnfit = "Key"
 
 // codeNoBucket is what OSS answers when a bucket is not there: nothing else of the
 // pair can be found then, and no trying again helps.

@@ -45,6 +45,7 @@ type Engine struct {
 	Rules   Rules
 	Objects Objects
 	Grants  Grants
+	Keys    Keys
 	Pairs   Pairs
 	Slots   Slots
 	Bus     Bus

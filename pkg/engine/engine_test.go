@@ -67,6 +67,7 @@ func (b *bench) engine(o replication.Owner, worker string) *engine.Engine {
 	return &engine.Engine{
 		Owner: o, Worker: worker, Journal: b.journal, Marks: engine.Marks{Marks: journal.NewMarks(b.store), Shards: 4},
 		Rules: b.cloud, Objects: b.cloud, Grants: b.cloud, Pairs: b.cloud, Slots: b.cloud, Bus: b.cloud, Previews: b.cloud,
+		Keys: b.cloud,
 		Desk: testDesk,
 		Log:  slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}

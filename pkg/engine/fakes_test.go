@@ -42,6 +42,10 @@ type fakeCloud struct {
 	die      string // the worker dies when this call has taken effect: nothing it does afterwards arrives
 	dead     bool
 	pending  map[string]func() // by call name: what happens while the next call is under way
+
+	key       replication.KeySeen
+	sample    replication.SampleSeen
+	encrypted map[string]replication.EncryptionSeen // by bucket
 }
 
 type fakeObject struct {

@@ -131,6 +131,12 @@ func (s *session) reads() []read {
 			}
 			return u, err
 		}, func(s *seen, v *replication.PolicyUseSeen) { s.PolicyUse = v }),
+		seeing(replication.LookSourceEncryption, s.encryption(r.Source), func(s *seen, v *replication.EncryptionSeen) { s.SourceEncryption = v }),
+		seeing(replication.LookDestinationEncryption, s.encryption(r.Destination), func(s *seen, v *replication.EncryptionSeen) { s.DestinationEncryption = v }),
+		seeing(replication.LookSample, s.sample, func(s *seen, v *replication.SampleSeen) { s.Sample = v }),
+		seeing(replication.LookKey, func(ctx context.Context) (replication.KeySeen, error) {
+			return e.Keys.Key(ctx, r.Destination, r.KMSKey())
+		}, func(s *seen, v *replication.KeySeen) { s.Key = v }),
 		seeing(replication.LookTarget, s.target, func(s *seen, v *replication.TargetSeen) { s.Target = v }),
 		seeing(replication.LookOwner, s.owner, func(s *seen, v *replication.OwnerSeen) { s.Owner = v }),
 	}

@@ -18,6 +18,8 @@ import (
 // Rules are the replication rules of source buckets, and the buckets themselves.
 type Rules interface {
 	Bucket(ctx context.Context, e replication.End) (replication.BucketSeen, error)
+	// Encryption reads the default encryption of a bucket.
+	Encryption(ctx context.Context, e replication.End) (replication.EncryptionSeen, error)
 	Locations(ctx context.Context, source replication.End) (replication.LocationsSeen, error)
 	Rules(ctx context.Context, source replication.End) (replication.RulesSeen, error)
 	Progress(ctx context.Context, source replication.End, ruleID string) (replication.ProgressSeen, error)
@@ -43,6 +45,15 @@ type Objects interface {
 	Purge(ctx context.Context, e replication.End, keys []string) (left []string, err error)
 	// Empty reports whether no key begins with any of the prefixes; no prefix means any key.
 	Empty(ctx context.Context, e replication.End, prefixes []string) (bool, error)
+	// Sample looks at the encryption of a few objects whose keys begin with any of the
+	// prefixes. It is bounded in time and number; what it may not read it says.
+	Sample(ctx context.Context, e replication.End, prefixes []string) (replication.SampleSeen, error)
+}
+
+// Keys are the keys of KMS.
+type Keys interface {
+	// Key reads a key, by its id or ARN, in the account and region of an end.
+	Key(ctx context.Context, e replication.End, key string) (replication.KeySeen, error)
 }
 
 // Grants are roles and policies of the source account.

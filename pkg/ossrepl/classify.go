@@ -31,6 +31,8 @@ var kinds = map[string]fault.Kind{
 	"SignatureDoesNotMatch":      fault.Denied,   // doc: HTTP 403; the secret is not the one of the key
 	"KeyDisabled":                fault.Denied,   // doc: HTTP 409; the KMS key of the bucket's encryption
 	"KeyPendingDeletion":         fault.Denied,   // doc: HTTP 409
+	"KeyPendingImport":           fault.Denied,   // guess: like the other states of a key
+	"KeyNotFound":                fault.Denied,   // doc: error 0005-00000208; somebody has to name or make a key
 	"UbsmsInvalidBid":            fault.Denied,   // doc: HTTP 403; KMS is not activated
 	"PermanentRedirect":          fault.Terminal, // doc: HTTP 403; asked at the endpoint of another region
 	"SecondLevelDomainForbidden": fault.Terminal, // doc: HTTP 403

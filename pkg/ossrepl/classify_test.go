@@ -25,7 +25,7 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 		"AccessDenied": fault.Denied, "NoPermission": fault.Denied, "BucketNotBelongTo": fault.Denied, "UserDisable": fault.Denied,
 		"AbnormalBucketOwnerStatus": fault.Denied, "BucketDisable": fault.Denied, "InDebt": fault.Denied, "InDebtOverdue": fault.Denied,
 		"InvalidAccessKeyId": fault.Denied, "SignatureDoesNotMatch": fault.Denied, "KeyDisabled": fault.Denied,
-		"KeyPendingDeletion": fault.Denied, "UbsmsInvalidBid": fault.Denied,
+		"KeyPendingDeletion": fault.Denied, "KeyPendingImport": fault.Denied, "KeyNotFound": fault.Denied, "UbsmsInvalidBid": fault.Denied,
 
 		"InvalidSecurityToken": fault.Retryable, "SecurityTokenExpired": fault.Retryable, "AccessKeyIdAndSecurityTokenNotMatch": fault.Retryable,
 		"RequestTimeTooSkewed": fault.Retryable, "RequestTimeout": fault.Retryable, "InternalError": fault.Retryable,

@@ -32,6 +32,7 @@ func (c *Client) Head(ctx context.Context, e replication.End, key string) (repli
 	s := replication.ObjectSeen{
 		Is: replication.Exists, Size: res.ContentLength, ETag: unquote(oss.ToString(res.ETag)), CRC64: oss.ToString(res.HashCRC64),
 		VersionID: oss.ToString(res.VersionId), Meta: res.Metadata,
+		SSE: oss.ToString(res.ServerSideEncryption), KMSKey: oss.ToString(res.ServerSideEncryptionKeyId),
 	}
 	if res.LastModified != nil {
 		s.LastModified = res.LastModified.UTC()
@@ -53,8 +54,12 @@ func (c *Client) Put(ctx context.Context, e replication.End, o replication.Canar
 	if len(o.Tags) > 0 {
 		tags = oss.Ptr(tagging(o.Tags))
 	}
+	var sse *string
+	if o.SSE != "" {
+		sse = &o.SSE
+	}
 	res, err := c.at(e.Region).PutObject(ctx, &oss.PutObjectRequest{
-		Tagging: tags, Bucket: &e.Bucket, Key: &o.Key, Body: strings.NewReader(o.Content), Metadata: meta,
+		Tagging: tags, ServerSideEncryption: sse, Bucket: &e.Bucket, Key: &o.Key, Body: strings.NewReader(o.Content), Metadata: meta,
 		ContentType: oss.Ptr("text/plain; charset=utf-8"),
 	})
 	if err != nil {

@@ -85,6 +85,10 @@ func ruleOf(r replication.RuleSpec) oss.ReplicationRule {
 			SseKmsEncryptedObjects: &oss.SseKmsEncryptedObjects{Status: oss.StatusDisabled},
 		},
 	}
+	if r.KMSKey != "" { // Disabled and Enabled are written like this, unlike all else [fact 62]
+		rule.SourceSelectionCriteria.SseKmsEncryptedObjects.Status = oss.StatusEnabled
+		rule.EncryptionConfiguration = &oss.ReplicationEncryptionConfiguration{ReplicaKmsKeyID: oss.Ptr(r.KMSKey)}
+	}
 	if len(r.Prefixes) > 0 {
 		rule.PrefixSet = &oss.ReplicationPrefixSet{Prefixs: r.Prefixes}
 	}

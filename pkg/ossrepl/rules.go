@@ -133,7 +133,7 @@ func (c *Client) Rules(ctx context.Context, source replication.End) (replication
 		s.Rules = append(s.Rules, replication.RuleSeen{
 			ID: r.ID, Destination: r.Destination.Bucket, Location: r.Destination.Location, TransferType: r.Destination.TransferType,
 			Prefixes: r.Prefix, Action: r.Action, Historical: strings.ToLower(r.HistoricalObjectReplication), SyncRole: r.SyncRole,
-			RTC: strings.ToLower(r.RTC), KMS: r.KMS, Tags: tags, OddTags: odd, Unknown: r.unknown(), Status: replication.RuleStatus(r.Status),
+			RTC: strings.ToLower(r.RTC), KMS: r.KMS, KMSKey: r.Key, Tags: tags, OddTags: odd, Unknown: r.unknown(), Status: replication.RuleStatus(r.Status),
 		})
 	}
 	return s, nil

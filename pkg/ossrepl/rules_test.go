@@ -33,7 +33,7 @@ func TestRulesAreReadWithEveryElement(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []replication.RuleSeen{
 		{ID: "r1", Destination: "dst-bucket", Location: "oss-us-west-1", TransferType: "oss_acc", Prefixes: []string{"a/", "b/"}, Action: "PUT,DELETE",
-			Historical: "enabled", SyncRole: "role-name", RTC: "enabling", KMS: "Enabled", Tags: &replication.TagFilter{Match: replication.MatchAll, Set: []replication.Tag{{Key: "k", Value: "v"}, {Key: "l", Value: "w"}}}, Status: replication.RuleDoing},
+			Historical: "enabled", SyncRole: "role-name", RTC: "enabling", KMS: "Enabled", KMSKey: "key", Tags: &replication.TagFilter{Match: replication.MatchAll, Set: []replication.Tag{{Key: "k", Value: "v"}, {Key: "l", Value: "w"}}}, Status: replication.RuleDoing},
 		{ID: "r2", Destination: "other", Location: "oss-cn-shanghai", Action: "ALL", Historical: "disabled", Status: replication.RuleClosing},
 	}, s.Rules)
 	require.Equal(t, "src-bucket.oss-cn-hangzhou.aliyuncs.com", asked.requests()[0].host)
@@ -228,6 +228,26 @@ func TestARuleIsPutWithEveryElement(t *testing.T) {
 				"Destination": "<Bucket>near</Bucket><Location>oss-cn-hangzhou</Location><TransferType>internal</TransferType>",
 				"Action":      "PUT", "HistoricalObjectReplication": "disabled", "SyncRole": "role",
 				"SourceSelectionCriteria": "<SseKmsEncryptedObjects><Status>Disabled</Status></SseKmsEncryptedObjects>",
+				"UserTaggings":            "<FilterType>OR</FilterType><UserTagging><Key>k</Key><Value>v</Value></UserTagging>",
+			},
+		},
+		"with a key of KMS": {
+			replication.RuleSpec{Source: src, Destination: dst, Transfer: "internal", Action: "PUT", Historical: "disabled", SyncRole: "role", KMSKey: "key-1"},
+			map[string]string{
+				"Destination": "<Bucket>dst-bucket</Bucket><Location>oss-cn-shanghai</Location><TransferType>internal</TransferType>",
+				"Action":      "PUT", "HistoricalObjectReplication": "disabled", "SyncRole": "role", "RTC": "<Status>disabled</Status>",
+				"SourceSelectionCriteria": "<SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects>",
+				"EncryptionConfiguration": "<ReplicaKmsKeyID>key-1</ReplicaKmsKeyID>",
+			},
+		},
+		"with a key of KMS and a tag filter": {
+			replication.RuleSpec{Source: src, Destination: replication.End{Region: src.Region, Bucket: "near"}, Transfer: "internal", Action: "PUT", Historical: "disabled", SyncRole: "role",
+				Tags: filter(replication.MatchAny, "k", "v"), KMSKey: "key-1"},
+			map[string]string{
+				"Destination": "<Bucket>near</Bucket><Location>oss-cn-hangzhou</Location><TransferType>internal</TransferType>",
+				"Action":      "PUT", "HistoricalObjectReplication": "disabled", "SyncRole": "role",
+				"SourceSelectionCriteria": "<SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects>",
+				"EncryptionConfiguration": "<ReplicaKmsKeyID>key-1</ReplicaKmsKeyID>",
 				"UserTaggings":            "<FilterType>OR</FilterType><UserTagging><Key>k</Key><Value>v</Value></UserTagging>",
 			},
 		},

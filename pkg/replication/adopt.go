@@ -27,11 +27,14 @@ func preflightAdoption(j *Job, v View) Step {
 		return reject(j, reason, message, v)
 	}
 	j.Versioned = v.Seen.Source.Versioning == "Enabled"
-	if !v.Seen.Has(LookRules) {
-		return Step{Look: LookRules}
+	if l := LookRules | encryptionLooks(r); !v.Seen.Has(l) {
+		return Step{Look: l}
 	}
 	if _, reason, message := adoptable(r, *v.Seen.Rules); reason != "" {
 		return reject(j, reason, message, v)
+	}
+	if reason, message := checkEncryption(j, v.Seen); reason != "" { // the rule stands all the same
+		j.risk(string(reason), "%s", message)
 	}
 	j.Made.PairAsked = true
 	return Step{Effect: &Effect{Kind: EffectClaimPair}}

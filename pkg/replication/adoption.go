@@ -20,10 +20,13 @@ func AdoptionOf(source End, g RuleSeen, to string, d Desk) (Request, Problems) {
 	r.SpecVersion, r.Action, r.Role, r.Source = "1", ActionAdopt, RoleChoice{}, source
 	r.Destination = RuleEnd(to, g)
 	r.Objects = Objects{Prefixes: slices.Sorted(slices.Values(g.Prefixes)), Tags: g.Tags}
-	history := plain.Historical == "enabled"
+	history, yes := plain.Historical == "enabled", true
 	r.Historical.Replicate = &history
 	r.ReplicateDeletes, r.TransferAcceleration = plain.Action == "ALL", g.TransferType == TransferAcceleration
 	r.RTC = g.RTC == "enabled" || g.RTC == "enabling"
+	if g.KMS == "Enabled" {
+		r.KMS = &KMS{Replicate: &yes, KeyID: g.KMSKey}
+	}
 	r.Verify.Canary = false
 	if ValidID(g.ID) {
 		r.Target = g.ID

@@ -92,6 +92,7 @@ func (j *Job) canary(turn int) Canary {
 		Content: fmt.Sprintf("Replidesk writes this object to prove that %s replicates to %s (ticket %s, turn %d, %x). It may be deleted.\n", r.Source.Bucket, r.Destination.Bucket, r.ID, turn, sum),
 		Meta:    map[string]string{"replidesk-ticket": r.ID, "replidesk-turn": fmt.Sprint(turn), metaProof: proof},
 		Tags:    r.Objects.Tags.enough(),
+		SSE:     j.OwnSSE,
 	}
 }
 
@@ -112,6 +113,7 @@ func (j *Job) stray(key, where string) Canary {
 		Key:     key,
 		Content: fmt.Sprintf("Replidesk writes this object %s the rule from %s to %s (ticket %s): it must not be replicated. It may be deleted.\n", where, r.Source.Bucket, r.Destination.Bucket, r.ID),
 		Meta:    map[string]string{"replidesk-ticket": r.ID, metaProof: j.proofID()},
+		SSE:     j.OwnSSE,
 	}
 }
 

@@ -1,17 +1,24 @@
 package replication
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// causes is what is read to find out why nothing arrives.
+// causes is what is read whatever the ticket asks for.
 const causes = LookProgress | LookSource | LookDestination | LookRole | LookAttachment | LookPolicy
 
 // causes returns what is read of this job. The role of an adopted rule is not ours to
 // judge: others made it, as they meant it.
 func (j *Job) causes() Look {
+	l := causes
 	if j.Request.adopts() {
-		return causes &^ (LookRole | LookAttachment | LookPolicy)
+		l &^= LookRole | LookAttachment | LookPolicy
 	}
-	return causes
+	if j.Request.KMSKey() != "" {
+		l |= LookKey
+	}
+	return l
 }
 
 // A check names what is wrong, or "".
@@ -52,6 +59,20 @@ var checks = []check{
 		}
 		return "", ""
 	},
+	kmsCause,
+}
+
+// kmsCause says what keeps the rule from using its key.
+func kmsCause(j *Job, s Seen) (Reason, string) {
+	r := j.Request
+	switch {
+	case r.KMSKey() == "":
+		return "", ""
+	case r.adopts(): // the role is not ours to judge
+	case !slices.Contains(s.Attachment.System, KMSPolicy):
+		return ReasonKMSPolicyMissing, fmt.Sprintf("system policy %s is not attached to role %s any more", KMSPolicy, r.RoleName())
+	}
+	return unfitKey(r, *s.Key)
 }
 
 // orNone words what causeOf returned.

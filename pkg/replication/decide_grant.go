@@ -65,7 +65,7 @@ func settlePolicy(j *Job, o Outcome, v View) {
 // which is as good as done: both names are the job's own.
 func decideAttachment(j *Job, v View) Step {
 	if !j.Made.Attachment.IsZero() {
-		return next(j, PhaseRule, v)
+		return next(j, j.following(PhaseAttachment), v)
 	}
 	j.Made.AttachAsked = true
 	return Step{Effect: &Effect{Kind: EffectAttach, Role: j.Request.RoleName(), Policy: j.Request.PolicyName()}}

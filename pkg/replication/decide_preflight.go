@@ -33,7 +33,7 @@ func decidePreflight(j *Job, v View) Step {
 		return reject(j, reason, message, v)
 	}
 	j.Versioned = v.Seen.Source.Versioning == "Enabled"
-	l, between := LookRules, r.Topology() == TopologyCRR
+	l, between := LookRules|encryptionLooks(r), r.Topology() == TopologyCRR
 	if between { // where a region leads to says nothing of the region itself [fact 15]
 		l |= LookLocations
 	}
@@ -64,6 +64,9 @@ func decidePreflight(j *Job, v View) Step {
 			return reject(j, ReasonRuleExists, fmt.Sprintf("rule %s is still closing after %s", g.ID, shortDuration(ClosingLost)), v)
 		}
 		return wait(j, ReasonRuleClosing, fmt.Sprintf("rule %s of %s is being removed", g.ID, r.Source.Bucket), v.growing(j.Since, closingEvery, slowest, lost))
+	}
+	if reason, message := checkEncryption(j, v.Seen); reason != "" {
+		return reject(j, reason, message, v)
 	}
 	if overwrites && !*v.Seen.DestinationEmpty {
 		return reject(j, ReasonOverwrite, fmt.Sprintf("%s holds objects in the scope and keeps no versions", r.Destination.Bucket), v)

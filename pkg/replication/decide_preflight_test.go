@@ -69,7 +69,7 @@ func TestPreflightAsksOnlyForWhatItNeeds(t *testing.T) {
 	w := healthy(r)
 	w.Rules = &replication.RulesSeen{}
 	d := decide(t, at(replication.PhasePreflight, r), w, noon)
-	require.Equal(t, replication.LookSource|replication.LookDestination|replication.LookLocations|replication.LookRules, d.looks)
+	require.Equal(t, replication.LookSource|replication.LookDestination|replication.LookLocations|replication.LookRules|encryptions, d.looks)
 
 	w.Source.Is = replication.Missing
 	d = decide(t, at(replication.PhasePreflight, r), w, noon)
@@ -83,7 +83,7 @@ func TestPreflightOfAPairWithinOneRegionAsksForNoOther(t *testing.T) {
 	w := healthy(r)
 	w.Rules = &replication.RulesSeen{}
 	d := decide(t, at(replication.PhasePreflight, r), w, noon)
-	require.Equal(t, replication.LookSource|replication.LookDestination|replication.LookRules, d.looks)
+	require.Equal(t, replication.LookSource|replication.LookDestination|replication.LookRules|encryptions, d.looks)
 	decideAll(t, replication.PhasePreflight, map[string]decision{
 		"a list of regions without its own does not matter": {ask: within, given: with(bare, func(_ *job, w *world) { w.Locations.Regions = nil }), step: "effect claim-pair"},
 		"a destination that lies elsewhere is refused": {ask: within, given: with(bare, func(_ *job, w *world) { w.Destination.Region = "cn-shanghai" }),

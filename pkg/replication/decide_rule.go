@@ -111,7 +111,7 @@ func putRule(j *Job, spec RuleSpec, v View) Step {
 	if o := j.Last; o != nil && o.Effect == EffectPutRule && o.Trouble != nil && o.Trouble.Kind == TroubleRoleUnfit {
 		message := fmt.Sprintf("OSS cannot use role %s yet (%s, request %s)", spec.SyncRole, o.Trouble.Code, o.Trouble.RequestID)
 		// What counts is when OSS refused: a job that comes back late tries once more.
-		early := j.Block == nil && o.At.Sub(j.Made.Attachment) < PropagationLimit
+		early := j.Block == nil && o.At.Sub(j.granted()) < PropagationLimit
 		until := o.At.Add(v.paced(roleEvery))
 		switch {
 		case early && v.Now.Before(until):
@@ -122,6 +122,14 @@ func putRule(j *Job, spec RuleSpec, v View) Step {
 	}
 	j.Rule.Unsettled = true
 	return Step{Effect: &Effect{Kind: EffectPutRule, Rule: &spec}}
+}
+
+// granted is when the last grant of the role was made.
+func (j *Job) granted() time.Time {
+	if j.Made.KMSPolicy.After(j.Made.Attachment) {
+		return j.Made.KMSPolicy
+	}
+	return j.Made.Attachment
 }
 
 func settleRule(j *Job, o Outcome, v View) {

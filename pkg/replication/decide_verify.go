@@ -127,6 +127,10 @@ func awaitFirst(j *Job, v View) Step {
 	if d := copyDiffers(*p.First, *c); d != "" {
 		return fail(j, ReasonCanaryDiffers, fmt.Sprintf("%s arrived, but %s", p.Key, d), v)
 	}
+	if d := keyDiffers(j.Request, *c); d != "" {
+		return undo(j, ReasonCanaryKey, fmt.Sprintf("%s arrived, but %s", p.Key, d), v)
+	}
+	p.Encryption = encryptedAs(j.Request, *c)
 	p.Seconds = v.Now.Sub(p.Written).Seconds()
 	advance(p, StepOverwrite, v)
 	return again(j)
@@ -305,7 +309,7 @@ func awaitWatermark(j *Job, v View) Step {
 // the keys left at the source.
 func conclude(j *Job, left []string, v View) {
 	p := j.Verification
-	e := &Evidence{By: "canary", At: v.Now, Key: p.Key, CRC64: p.First.CRC64, Seconds: p.Seconds, OverwriteSeconds: p.Overwrite, Deletion: p.Deletion}
+	e := &Evidence{By: "canary", At: v.Now, Encryption: p.Encryption, Key: p.Key, CRC64: p.First.CRC64, Seconds: p.Seconds, OverwriteSeconds: p.Overwrite, Deletion: p.Deletion}
 	e.Outside = "not checked: every key is in scope"
 	if len(j.Request.Objects.Prefixes) > 0 {
 		e.Outside = "not checked: no key near the prefixes is outside them"
@@ -358,6 +362,9 @@ func verified(j *Job, v View) Step {
 	message := reason.Meaning()
 	if left := j.Evidence.LeftBehind; len(left) > 0 {
 		message += "; left behind: " + strings.Join(left, ", ")
+	}
+	for _, r := range j.Risks {
+		message += "; beware: " + r.Message
 	}
 	next(j, PhaseWatching, v)
 	j.Reason, j.Message = reason, message

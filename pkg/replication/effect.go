@@ -79,6 +79,7 @@ type Canary struct {
 	Content string            `json:"content"`
 	Meta    map[string]string `json:"meta,omitempty"` // user metadata, lower-case names
 	Tags    []Tag             `json:"tags,omitempty"`
+	SSE     string            `json:"sse,omitempty"` // "AES256", or "KMS" under the key of OSS; "" leaves it to the bucket
 }
 
 // Result is how an effect ended.
@@ -126,6 +127,7 @@ const (
 	TroubleRoleUnfit TroubleKind = "role-unfit" // OSS cannot use the role of the rule (yet)
 	TroubleQuota     TroubleKind = "quota"
 	TroubleUnread    TroubleKind = "unreadable" // the journal of another ticket cannot be read
+	TroubleKey       TroubleKind = "key-unfit"  // OSS cannot use a key of KMS
 	TroubleGone      TroubleKind = "gone"       // a bucket of the pair does not exist any more
 	TroubleFinal     TroubleKind = "final"      // refused for good
 )

@@ -48,7 +48,7 @@ func end(j *Job, p Phase, r Reason, message string, v View) Step {
 // others made is not ours to close without being asked.
 func undo(j *Job, r Reason, message string, v View) Step {
 	if j.Request.adopts() {
-		return fail(j, map[Reason]Reason{ReasonRuleDiffers: ReasonAdoptDiffers, ReasonOutOfScope: ReasonAdoptLeaks}[r], message, v)
+		return fail(j, map[Reason]Reason{ReasonRuleDiffers: ReasonAdoptDiffers, ReasonOutOfScope: ReasonAdoptLeaks, ReasonCanaryKey: ReasonCanaryKey}[r], message, v)
 	}
 	return tidy(j, PhaseUndoing, Ending{Phase: PhaseFailed, Reason: r, Message: message}, v)
 }

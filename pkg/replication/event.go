@@ -53,6 +53,7 @@ type PairDetail struct {
 type verifiedDetail struct {
 	PairDetail
 	*Evidence
+	Risks []PlanNote `json:"risks,omitempty"`
 }
 
 // emit puts a result into the outbox.
@@ -63,7 +64,7 @@ func (j *Job) emit(t EventType, r Reason, message string, now time.Time) {
 	case t == EventAccepted && j.Request.Action.HasPair():
 		detail = PairDetail{j.Request.Topology()}
 	case t == EventVerified && j.Evidence != nil:
-		detail = verifiedDetail{PairDetail{j.Request.Topology()}, j.Evidence}
+		detail = verifiedDetail{PairDetail{j.Request.Topology()}, j.Evidence, j.Risks}
 	case t == EventStopped && j.Stop != nil:
 		detail = j.Stop
 	}

@@ -168,15 +168,20 @@ func (j *Job) givenUp() time.Time {
 	return time.Time{}
 }
 
+const kmsActor = "whoever administers KMS in the account of the bucket"
+
 // actors says who can do what the remedy of a reason asks for.
 var actors = map[Reason]string{
-	ReasonDenied:          "whoever grants rights to the functions of this desk",
-	ReasonQuota:           "the owner of the account whose quota is used up",
-	ReasonRoleUnusable:    "whoever administers RAM in the source account",
-	ReasonTrustBroken:     "whoever administers RAM in the source account",
-	ReasonRoleMissing:     "whoever administers RAM in the source account",
-	ReasonPolicyMissing:   "whoever administers RAM in the source account",
-	ReasonPolicyDiffers:   "whoever administers RAM in the source account",
+	ReasonDenied:           "whoever grants rights to the functions of this desk",
+	ReasonQuota:            "the owner of the account whose quota is used up",
+	ReasonRoleUnusable:     "whoever administers RAM in the source account",
+	ReasonTrustBroken:      "whoever administers RAM in the source account",
+	ReasonRoleMissing:      "whoever administers RAM in the source account",
+	ReasonPolicyMissing:    "whoever administers RAM in the source account",
+	ReasonPolicyDiffers:    "whoever administers RAM in the source account",
+	ReasonKMSPolicyMissing: "whoever administers RAM in the source account",
+	ReasonKMSKeyDisabled:   kmsActor, ReasonKMSKeyDeleted: kmsActor, ReasonKMSKeyImport: kmsActor, ReasonKMSKeyNotFound: kmsActor,
+	ReasonKMSKeyUnusable: kmsActor, ReasonKMSNotOffered: kmsActor, ReasonKMSKeyUnsuited: kmsActor,
 	ReasonWatermarkStands: "whoever writes to the source bucket",
 	ReasonStartingLate:    "whoever operates this desk",
 	ReasonObserveOnly:     "whoever operates this desk",
@@ -231,6 +236,7 @@ func (j *Job) things() []Thing {
 	}{
 		{"role", j.Request.RoleName(), j.Made.Role, j.Made.RoleAsked}, {"policy", j.Request.PolicyName(), j.Made.Policy, j.Made.PolicyAsked},
 		{"attachment", j.Request.PolicyName() + " to " + j.Request.RoleName(), j.Made.Attachment, j.Made.AttachAsked},
+		{"attachment", KMSPolicy + " to " + j.Request.RoleName(), j.Made.KMSPolicy, j.Made.KMSPolicyAsked},
 	} {
 		if add(g.what, g.name, g.at); g.asked && g.at.IsZero() {
 			made = append(made, Thing{What: g.what, Name: g.name, Unsure: true})
@@ -311,11 +317,9 @@ func (j *Job) ahead() []Ahead {
 		return list
 	}
 	for range table {
-		to := Row(p).To
-		if len(to) == 0 {
+		if p = j.following(p); p == "" {
 			break
 		}
-		p = to[0]
 		add(p)
 	}
 	return list

@@ -48,6 +48,9 @@ func stands(r replication.Request) replication.RuleSeen {
 	if s.RTC {
 		g.RTC = "enabled"
 	}
+	if s.KMSKey != "" {
+		g.KMS, g.KMSKey = "Enabled", s.KMSKey
+	}
 	return g
 }
 
@@ -56,7 +59,7 @@ func healthy(r replication.Request) world {
 	bucket := func(e replication.End) *replication.BucketSeen {
 		return &replication.BucketSeen{Is: replication.Exists, Owner: e.Account, Region: e.Region}
 	}
-	return world{
+	w := world{
 		Source: bucket(r.Source), Destination: bucket(r.Destination),
 		Locations:  &replication.LocationsSeen{Regions: []string{"cn-beijing", "cn-shanghai"}, RTC: []string{"cn-beijing", "cn-shanghai"}},
 		Rules:      &replication.RulesSeen{Rules: []replication.RuleSeen{stands(r)}},
@@ -67,8 +70,14 @@ func healthy(r replication.Request) world {
 		Canary:     &replication.ObjectSeen{Is: replication.Missing}, Outside: &replication.ObjectSeen{Is: replication.Missing},
 		Untagged: &replication.ObjectSeen{Is: replication.Missing}, DestinationEmpty: ptr(true),
 		PolicyUse: &replication.PolicyUseSeen{Versions: 1}, Target: &replication.TargetSeen{},
-		Owner: &replication.OwnerSeen{},
+		Owner:            &replication.OwnerSeen{},
+		SourceEncryption: &replication.EncryptionSeen{}, DestinationEncryption: &replication.EncryptionSeen{},
+		Sample: &replication.SampleSeen{Looked: 3}, Key: keyFor(r),
 	}
+	if r.KMSKey() != "" {
+		w.Attachment.Others, w.Attachment.System = []string{replication.KMSPolicy}, []string{replication.KMSPolicy}
+	}
+	return w
 }
 
 // at returns a job that entered the phase at noon after everything before went well.
@@ -79,7 +88,7 @@ func at(p replication.Phase, r replication.Request) *job {
 	j.Outbox = nil
 	j.Phase, j.Since = p, noon
 	order := []replication.Phase{replication.PhasePreflight, replication.PhaseRole, replication.PhasePolicy, replication.PhaseAttachment,
-		replication.PhaseRule, replication.PhaseStarting, replication.PhaseVerifying}
+		replication.PhaseKMSGrant, replication.PhaseRule, replication.PhaseStarting, replication.PhaseVerifying}
 	past := func(q replication.Phase) bool { return slices.Index(order, p) > slices.Index(order, q) }
 	if past(replication.PhasePreflight) {
 		j.Made.NoRule, j.Made.Pair = begun, begun
@@ -92,6 +101,9 @@ func at(p replication.Phase, r replication.Request) *job {
 	}
 	if past(replication.PhaseAttachment) {
 		j.Made.Attachment = noon
+	}
+	if past(replication.PhaseKMSGrant) && r.KMSKey() != "" {
+		j.Made.KMSPolicy, j.OwnSSE = noon, "KMS"
 	}
 	if past(replication.PhaseRule) {
 		j.Made.Rule, j.Rule = noon, &replication.Rule{ID: ruleID, Accepted: noon, Confirmed: noon}
@@ -188,6 +200,10 @@ func reveal(seen *world, w world, l replication.Look) {
 	show(seen, w, l, replication.LookPolicyUse, func() { seen.PolicyUse = w.PolicyUse })
 	show(seen, w, l, replication.LookTarget, func() { seen.Target = w.Target })
 	show(seen, w, l, replication.LookOwner, func() { seen.Owner = w.Owner })
+	show(seen, w, l, replication.LookSourceEncryption, func() { seen.SourceEncryption = w.SourceEncryption })
+	show(seen, w, l, replication.LookDestinationEncryption, func() { seen.DestinationEncryption = w.DestinationEncryption })
+	show(seen, w, l, replication.LookSample, func() { seen.Sample = w.Sample })
+	show(seen, w, l, replication.LookKey, func() { seen.Key = w.Key })
 }
 
 func show(seen *world, w world, asked, one replication.Look, take func()) {

@@ -39,9 +39,15 @@ type Job struct {
 	// Again is when the job began again after it had ended; zero: never.
 	Again time.Time `json:"again,omitzero"`
 
-	Versioned bool  `json:"versioned,omitempty"` // both buckets keep versions
-	Made      Made  `json:"made"`
-	Rule      *Rule `json:"rule,omitempty"`
+	Versioned bool `json:"versioned,omitempty"` // both buckets keep versions
+	// OwnSSE is the encryption that objects of our own ask for at the source; "" leaves
+	// it to the bucket.
+	OwnSSE string `json:"ownSse,omitempty"`
+	// Risks are what preflight saw that does not hinder the rule, but that people should
+	// know.
+	Risks []PlanNote `json:"risks,omitempty"`
+	Made  Made       `json:"made"`
+	Rule  *Rule      `json:"rule,omitempty"`
 
 	Verification *Verification `json:"verification,omitempty"`
 	Evidence     *Evidence     `json:"evidence,omitempty"`
@@ -96,6 +102,9 @@ type Made struct {
 	// Slot is that of the rule, where there are caps. It is given back with the pair.
 	Slot      time.Time `json:"slot,omitzero"`
 	SlotAsked bool      `json:"slotAsked,omitempty"`
+
+	KMSPolicy      time.Time `json:"kmsPolicy,omitzero"` // the system policy for keys was attached to the role
+	KMSPolicyAsked bool      `json:"kmsPolicyAsked,omitempty"`
 }
 
 // Rule is what is known of the job's rule.
@@ -145,8 +154,9 @@ type Verification struct {
 	Second       *ObjectSeen `json:"second,omitempty"`      // as overwritten
 	Seconds      float64     `json:"seconds,omitempty"`     // write to arrival seen
 	Overwrite    float64     `json:"overwriteSeconds,omitempty"`
-	Strays       time.Time   `json:"strays,omitzero"` // when the last object that must not arrive was written
-	Quiet        bool        `json:"quiet,omitempty"` // enough was copied since for it to have arrived
+	Strays       time.Time   `json:"strays,omitzero"`      // when the last object that must not arrive was written
+	Encryption   string      `json:"encryption,omitempty"` // of the copy, for the evidence
+	Quiet        bool        `json:"quiet,omitempty"`      // enough was copied since for it to have arrived
 	Deletion     string      `json:"deletion,omitempty"`
 	ReportedLate bool        `json:"reportedLate,omitempty"`
 	Watermark    time.Time   `json:"watermark,omitzero"` // the first that was seen
@@ -161,9 +171,10 @@ type Evidence struct {
 	CRC64            string    `json:"crc64,omitempty"` // decimal, the same at both ends
 	Seconds          float64   `json:"seconds,omitempty"`
 	OverwriteSeconds float64   `json:"overwriteSeconds,omitempty"`
-	Deletion         string    `json:"deletion,omitempty"` // what deleting the canary did
-	Outside          string    `json:"outside,omitempty"`  // what became of the object outside the scope
-	Untagged         string    `json:"untagged,omitempty"` // what became of the object without the tags of the scope
+	Deletion         string    `json:"deletion,omitempty"`   // what deleting the canary did
+	Outside          string    `json:"outside,omitempty"`    // what became of the object outside the scope
+	Untagged         string    `json:"untagged,omitempty"`   // what became of the object without the tags of the scope
+	Encryption       string    `json:"encryption,omitempty"` // with KMS: how the copy is encrypted
 	LeftBehind       []string  `json:"leftBehind,omitempty"`
 	WatermarkBefore  time.Time `json:"watermarkBefore,omitzero"` // the first watermark that was seen
 	Watermark        time.Time `json:"watermark,omitzero"`       // the one to which it moved

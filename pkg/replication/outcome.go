@@ -87,6 +87,8 @@ func AfterTrouble(j *Job, t Trouble, v View) Step {
 		return block(j, ReasonDenied, what, v)
 	case TroubleQuota:
 		return block(j, ReasonQuota, what, v)
+	case TroubleKey:
+		return block(j, ReasonKMSKeyUnusable, what, v)
 	case TroubleGone:
 		return block(j, ReasonBucketGone, what, v)
 	case TroubleUnread:

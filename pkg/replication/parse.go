@@ -17,8 +17,8 @@ const MaxTicketBytes = 64 * 1024
 // later names the parts of the published contract that this version does not
 // carry out. They are refused by name, so that nobody believes they took effect.
 var later = map[string]string{
-	"kms": "objects under KMS keys", "verify.heartbeat": "heartbeat objects",
-	"role.name": "custom roles",
+	"verify.heartbeat": "heartbeat objects",
+	"role.name":        "custom roles",
 }
 
 // Parse reads a ticket strictly: unknown, doubled and differently spelt fields are

@@ -10,6 +10,7 @@ const (
 	PhaseRole       Phase = "role"       // the role that OSS assumes is made
 	PhasePolicy     Phase = "policy"     // its least-privilege policy is made
 	PhaseAttachment Phase = "attachment" // the policy is attached to the role
+	PhaseKMSGrant   Phase = "kms-grant"  // with KMS: the role is allowed to use keys
 	PhaseRule       Phase = "rule"       // the rule is put, read back and compared
 	PhaseAdopting   Phase = "adopting"   // of an adoption: the rule of others is taken under watch
 	PhaseStarting   Phase = "starting"   // OSS starts the rule

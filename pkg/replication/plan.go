@@ -152,6 +152,8 @@ var planFields = map[Reason]string{
 	ReasonRegionNotAllowed: "destination.region", ReasonAccelerationNeeded: "transferAcceleration", ReasonAccelerationPointless: "transferAcceleration",
 	ReasonRTCNotOffered: "rtc", ReasonOverwrite: "historical.acceptOverwrite", ReasonRuleExists: "destination.bucket", ReasonPairOwned: "destination.bucket",
 	ReasonAdoptMissing: "target", ReasonAdoptClosing: "target", ReasonPairDiffers: "destination.bucket", ReasonDuplicate: "destination.bucket",
+	ReasonKMSDefaultKey: "kms", ReasonKMSKeyNotFound: "kms.keyId", ReasonKMSKeyUnsuited: "kms.keyId", ReasonKMSKeyDisabled: "kms.keyId",
+	ReasonKMSKeyDeleted: "kms.keyId", ReasonKMSKeyImport: "kms.keyId", ReasonKMSNotOffered: "destination.region",
 }
 
 // A walk carries a job through the table without a world.
@@ -265,6 +267,9 @@ func (w *walk) world() Seen {
 	if spec.RTC {
 		g.RTC = "enabled"
 	}
+	if spec.KMSKey != "" {
+		g.KMS, g.KMSKey = "Enabled", spec.KMSKey
+	}
 	if !j.Request.adopts() { // the rule that is adopted stands already
 		s.Rules = &RulesSeen{Rules: []RuleSeen{g}}
 	}
@@ -272,17 +277,29 @@ func (w *walk) world() Seen {
 	s.Role = &RoleSeen{Is: Exists, Trust: TrustPolicy()}
 	s.Policy = &PolicySeen{Is: Exists, Document: RolePolicy(j.Request)}
 	s.Attachment = &AttachmentSeen{Attached: true}
+	if spec.KMSKey != "" {
+		s.Attachment.System = []string{KMSPolicy}
+	}
 	s.Outside, s.Untagged = &ObjectSeen{Is: Missing}, &ObjectSeen{Is: Missing}
 	s.Canary = &ObjectSeen{Is: Missing}
 	if p := j.Verification; p != nil {
 		switch {
 		case p.Step == StepArrive:
-			s.Canary = p.First
+			s.Canary = j.copied(p.First)
 		case p.Step == StepArrive2, p.Step == StepDeleted && !j.deletionGoes():
-			s.Canary = p.Second
+			s.Canary = j.copied(p.Second)
 		case p.Step == StepDeleted:
 			s.Canary.Hidden = j.Versioned
 		}
 	}
 	return s
+}
+
+// copied returns an object of our own as the rule copies it.
+func (j *Job) copied(o *ObjectSeen) *ObjectSeen {
+	c := *o
+	if key := j.Request.KMSKey(); key != "" {
+		c.SSE, c.KMSKey = sseKMS, key
+	}
+	return &c
 }

@@ -103,7 +103,7 @@ func TestAPlanLooksAtWhatPreflightLooksAt(t *testing.T) {
 		require.Less(t, len(asked), 10)
 		reveal(&seen, w, l)
 	}
-	require.Equal(t, []replication.Look{replication.LookSource | replication.LookDestination, replication.LookLocations | replication.LookRules, replication.LookDestinationEmpty | replication.LookOwner}, asked)
+	require.Equal(t, []replication.Look{replication.LookSource | replication.LookDestination, replication.LookLocations | replication.LookRules | encryptions, replication.LookDestinationEmpty | replication.LookOwner}, asked)
 	w.Source.Is = replication.Missing
 	require.Zero(t, replication.SurveyLooks(r, planDesk, world{Source: w.Source, Destination: w.Destination}, noon), "a refused pair is not looked at any further")
 }

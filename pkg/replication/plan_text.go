@@ -77,6 +77,11 @@ func callsOf(l Look, j *Job) []string {
 		{LookUntagged, "HeadObject " + r.Destination.Bucket + "/" + UntaggedKey(r)},
 		{LookDestinationEmpty, "ListObjectsV2 " + r.Destination.Bucket},
 		{LookOwner, "GetObject from the log of the pair " + r.Pair()},
+		{LookSourceEncryption, "GetBucketEncryption " + r.Source.Bucket},
+		{LookDestinationEncryption, "GetBucketEncryption " + r.Destination.Bucket},
+		{LookSample, "ListObjectsV2 " + r.Source.Bucket},
+		{LookSample, "HeadObject " + r.Source.Bucket + "/... (a few)"},
+		{LookKey, "DescribeKey " + r.KMSKey()},
 	} {
 		if l&c.look != 0 {
 			calls = append(calls, c.call)
@@ -105,6 +110,10 @@ func show(seen *Seen, w Seen, l Look) {
 	take(LookUntagged, func() { seen.Untagged = w.Untagged })
 	take(LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
 	take(LookOwner, func() { seen.Owner = w.Owner })
+	take(LookSourceEncryption, func() { seen.SourceEncryption = w.SourceEncryption })
+	take(LookDestinationEncryption, func() { seen.DestinationEncryption = w.DestinationEncryption })
+	take(LookSample, func() { seen.Sample = w.Sample })
+	take(LookKey, func() { seen.Key = w.Key })
 }
 
 // annotate says what people should know before they send the ticket. j is its job
@@ -124,6 +133,7 @@ func (p *PlanResult) risks(j *Job, s Survey) {
 			p.Risks = append(p.Risks, PlanNote{code, fmt.Sprintf(format, args...)})
 		}
 	}
+	p.Risks = append(p.Risks, j.Risks...)
 	dst, history := r.Destination.Bucket, *r.Historical.Replicate
 	tagged := r.Objects.Tags != nil
 	add(tagged, "tags-later", "the tags count that an object is written with: whether one that is tagged later is copied is nowhere said [fact 45]")

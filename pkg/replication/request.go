@@ -56,10 +56,12 @@ type Request struct {
 	Historical       Historical `json:"historical"`
 	// TransferAcceleration asks for the accelerated link (oss_acc), the only one
 	// between regions inside and outside mainland China. [fact 14]
-	TransferAcceleration bool   `json:"transferAcceleration"`
-	RTC                  bool   `json:"rtc"` // replication time control
-	Limits               Limits `json:"limits"`
-	Verify               Verify `json:"verify"`
+	TransferAcceleration bool `json:"transferAcceleration"`
+	RTC                  bool `json:"rtc"` // replication time control
+	// KMS says what becomes of objects under keys of KMS; nil leaves them out.
+	KMS    *KMS   `json:"kms,omitempty"`
+	Limits Limits `json:"limits"`
+	Verify Verify `json:"verify"`
 	// DryRun asks for a plan and for nothing else: such a ticket never has a job.
 	DryRun bool `json:"dryRun,omitempty"`
 }

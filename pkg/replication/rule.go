@@ -17,6 +17,7 @@ type RuleSpec struct {
 	Historical  string     `json:"historical"`     // "enabled" or "disabled"
 	SyncRole    string     `json:"syncRole"`       // the bare name [fact 4]
 	RTC         bool       `json:"rtc"`
+	KMSKey      string     `json:"kmsKey,omitempty"` // "": objects under keys of KMS are left out [fact 62]
 }
 
 // The links of a rule.
@@ -30,7 +31,7 @@ func RuleFor(r Request) RuleSpec {
 	s := RuleSpec{
 		Source: r.Source, Destination: r.Destination, Transfer: TransferInternal,
 		Prefixes: slices.Clone(r.Objects.Prefixes), Tags: r.Objects.Tags, Action: "PUT", Historical: "disabled",
-		SyncRole: r.RoleName(), RTC: r.RTC,
+		SyncRole: r.RoleName(), RTC: r.RTC, KMSKey: r.KMSKey(),
 	}
 	if r.adopts() {
 		s.SyncRole = "" // whatever it is
@@ -73,7 +74,10 @@ func (s RuleSpec) Differences(g RuleSeen) []string {
 		differ("sync role", s.SyncRole, g.SyncRole)
 	}
 	differ("RTC", onOff(s.RTC), onOff(g.hasRTC()))
-	differ("KMS replication", "off", onOff(g.KMS == "Enabled"))
+	differ("KMS replication", onOff(s.KMSKey != ""), onOff(g.KMS == "Enabled"))
+	if s.KMSKey != "" && !sameKey(s.KMSKey, g.KMSKey, s.Destination) {
+		differ("KMS key", s.KMSKey, g.KMSKey)
+	}
 	tags := g.Tags.String()
 	if g.OddTags > 0 {
 		tags += fmt.Sprintf(" and %d elements of another form", g.OddTags)

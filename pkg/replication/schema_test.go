@@ -128,7 +128,7 @@ func TestWhatTheSchemaRequiresIsRequiredAndItsDefaultsAreTrue(t *testing.T) {
 		t.Run(strings.Join(path, "."), func(t *testing.T) {
 			ticket := without(t, path, nil)
 			problem, problems := s.check(s, decoded(t, ticket)), problemsOf(ticket)
-			if required {
+			if required || slices.Equal(path, []string{"kms", "keyId"}) { // a key is required of the full example, which has KMS
 				require.NotEmpty(t, problem)
 				require.NotEmpty(t, problems)
 				require.Nil(t, p["default"], "what is required has no default")
@@ -136,7 +136,7 @@ func TestWhatTheSchemaRequiresIsRequiredAndItsDefaultsAreTrue(t *testing.T) {
 			}
 			require.Empty(t, problem)
 			require.Empty(t, problems)
-			if slices.Contains([]string{"dueBy", "tags"}, path[len(path)-1]) { // to have none is to have no date, or no filter
+			if slices.Contains([]string{"dueBy", "tags", "kms"}, path[len(path)-1]) { // to have none is to have no date, no filter, no KMS
 				require.Nil(t, p["default"])
 				return
 			}
@@ -199,7 +199,7 @@ func TestSchemaAndParserRefuseTheSame(t *testing.T) {
 		"a lag limit with a sign":         {`"10m"`, `"+10m"`},
 		"a lag limit that is a number":    {`"10m"`, `600`},
 		"an unknown field":                {`"rtc": true`, `"rtc": true, "colour": "red"`},
-		"a field of the contract to come": {`"rtc": true`, `"rtc": true, "kms": {"replicate": true}`},
+		"a field of the contract to come": {`"canary": true`, `"canary": true, "heartbeat": "1m"`},
 		"an unknown field further in":     {`"canary": true`, `"canary": true, "heartbeat": "1m"`},
 		"an unknown field of an end":      {`"bucket": "src-bucket"`, `"bucket": "src-bucket", "acl": "private"`},
 		"tags without a match":            {`"match": "all", `, ``},
@@ -214,6 +214,12 @@ func TestSchemaAndParserRefuseTheSame(t *testing.T) {
 		"a tag that is there twice":       {`{ "key": "team", "value": "images" }`, `{"key":"a","value":"b"},{"key":"a","value":"b"}`},
 		"eleven tags":                     {`{ "key": "team", "value": "images" }`, tags(11)},
 		"a tag with another field":        {`"value": "images"`, `"value": "images", "scope": "x"`},
+		"KMS that does not say which":     {`"kms": { "replicate": true, `, `"kms": { `},
+		"KMS with nothing in it":          {`"kms": { "replicate": true, "keyId": "3542abdd-5821-4fb5-a425-90adca2c0d61" }`, `"kms": {}`},
+		"KMS without a key":               {`, "keyId": "3542abdd-5821-4fb5-a425-90adca2c0d61"`, ``},
+		"a key without KMS":               {`"kms": { "replicate": true`, `"kms": { "replicate": false`},
+		"an alias of a key":               {`"3542abdd`, `"alias/3542abdd`},
+		"a key in another service":        {`"3542abdd`, `"acs:oss:cn-shanghai:1000000000000001:key/3542abdd`},
 		"tags with deletes":               {`"replicateDeletes": false`, `"replicateDeletes": true`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -284,6 +290,9 @@ func TestWhatTheParserTakesTheSchemaTakes(t *testing.T) {
 		"any of the tags":             {`"match": "all"`, `"match": "any"`},
 		"no tags, but deletes": {`, "tags": { "match": "all", "set": [{ "key": "team", "value": "images" }] } },
       "replicateDeletes": false`, ` }, "replicateDeletes": true`},
+		"the ARN of a key":                  {`"3542abdd`, `"acs:kms:cn-shanghai:1000000000000001:key/3542abdd`},
+		"a key in an instance":              {`"3542abdd-5821-4fb5-a425-90adca2c0d61"`, `"key-hzz65f3a68554hxkp8"`},
+		"KMS that is off":                   {`"kms": { "replicate": true, "keyId": "3542abdd-5821-4fb5-a425-90adca2c0d61" }`, `"kms": { "replicate": false }`},
 		"no canary":                         {`"canary": true`, `"canary": false`},
 		"empty objects for all the choices": {`{ "type": "new" }`, `{}`},
 	} {

@@ -22,6 +22,11 @@ const (
 	LookPolicyUse        // versions of the policy, and what it is attached to
 	LookTarget           // the job that a stop is about
 	LookOwner            // the job that owns the pair
+
+	LookSourceEncryption      // default encryption
+	LookDestinationEncryption // default encryption
+	LookSample                // how a few objects in scope at the source are encrypted
+	LookKey                   // the key of KMS that copies are encrypted under
 )
 
 // Has reports whether l asks for all of o.
@@ -42,6 +47,11 @@ type Seen struct {
 	PolicyUse           *PolicyUseSeen
 	Target              *TargetSeen
 	Owner               *OwnerSeen
+
+	SourceEncryption, DestinationEncryption *EncryptionSeen
+
+	Sample *SampleSeen
+	Key    *KeySeen
 }
 
 // Has reports whether everything that l asks for was looked at.
@@ -60,6 +70,8 @@ func (s Seen) Missing(l Look) Look {
 		{LookCanary, s.Canary != nil}, {LookOutside, s.Outside != nil}, {LookUntagged, s.Untagged != nil}, {LookDestinationEmpty, s.DestinationEmpty != nil},
 		{LookPolicyUse, s.PolicyUse != nil}, {LookTarget, s.Target != nil},
 		{LookOwner, s.Owner != nil},
+		{LookSourceEncryption, s.SourceEncryption != nil}, {LookDestinationEncryption, s.DestinationEncryption != nil},
+		{LookSample, s.Sample != nil}, {LookKey, s.Key != nil},
 	} {
 		if p.ok {
 			have |= p.l
@@ -110,6 +122,7 @@ type RuleSeen struct {
 	SyncRole     string     // may be absent [fact 6]
 	RTC          string     // "", "enabling", "enabled"
 	KMS          string     // "", "Enabled", "Disabled"
+	KMSKey       string     // as it was named in the put; "" without KMS [fact 62]
 	Tags         *TagFilter // nil: none; a match that is not known is what OSS calls it
 	OddTags      int        // elements that speak of tags in another form
 	Unknown      []string   // names of the elements that are not read, in order
@@ -172,4 +185,6 @@ type ObjectSeen struct {
 	VersionID    string            `json:"versionId,omitempty"`
 	Meta         map[string]string `json:"meta,omitempty"`
 	LastModified time.Time         `json:"lastModified,omitzero"`
+	SSE          string            `json:"sse,omitempty"`    // "AES256", "KMS", "SM4"; "" means not encrypted
+	KMSKey       string            `json:"kmsKey,omitempty"` // with "KMS": the key, if OSS shows one [fact 66]
 }

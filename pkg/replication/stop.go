@@ -14,8 +14,8 @@ func (j *Job) Outstanding() bool { return j.Phase == PhaseFailed && j.holds() }
 func (j *Job) holds() bool {
 	m := j.Made
 	proof := j.Verification != nil && j.Verification.Begun && j.Evidence == nil && j.Verification.Cleared.IsZero()
-	return j.ruleMayStand() || j.RuleStands() || proof || m.PairAsked || m.RoleAsked || m.PolicyAsked || m.AttachAsked ||
-		!m.Pair.IsZero() || !m.Role.IsZero() || !m.Policy.IsZero() || !m.Attachment.IsZero()
+	return j.ruleMayStand() || j.RuleStands() || proof || m.PairAsked || m.RoleAsked || m.PolicyAsked || m.AttachAsked || m.KMSPolicyAsked ||
+		!m.Pair.IsZero() || !m.Role.IsZero() || !m.Policy.IsZero() || !m.Attachment.IsZero() || !m.KMSPolicy.IsZero()
 }
 
 func decideClearing(j *Job, v View) Step {
@@ -46,7 +46,7 @@ func cleared(j *Job, left []string, v View) {
 
 // stoppingParts are taken back in this order: without the rule the grants are of no
 // use, and the pair is free when nothing else of the job can disturb its next owner.
-var stoppingParts = []func(*Job, View) (s Step, busy bool){stopRule, stopAttachment, stopPolicy, stopRole, stopPair}
+var stoppingParts = []func(*Job, View) (s Step, busy bool){stopRule, stopAttachment, stopKMSGrant, stopPolicy, stopRole, stopPair}
 
 func decideStopping(j *Job, v View) Step {
 	for _, part := range stoppingParts {
@@ -148,6 +148,7 @@ func (m *Made) dropAttachment() {
 
 func (m *Made) dropGrants() {
 	m.dropAttachment()
+	m.dropKMSPolicy()
 	m.dropPolicy()
 	m.dropRole()
 }
@@ -257,6 +258,8 @@ func settleStopping(j *Job, o Outcome, _ View) {
 	switch o.Effect {
 	case EffectDetach:
 		j.Made.dropAttachment()
+	case EffectDetachSystem:
+		j.Made.dropKMSPolicy()
 	case EffectDeletePol:
 		j.removed(true, "policy "+j.Request.PolicyName())
 		j.Made.dropPolicy()

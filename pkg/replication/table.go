@@ -70,8 +70,11 @@ type PhaseRow struct {
 	// rest and for those that only ever wait for calls of our own, which the
 	// budgets of tries end.
 	Deadline time.Duration
-	// To are the phases that can follow, besides blocked and failed.
+	// To are the phases that can follow, besides blocked and failed. When all goes
+	// well the first of them follows that the job has.
 	To []Phase
+	// Has reports whether a job for the request has the phase; nil: every job has.
+	Has func(Request) bool
 }
 
 // Table has a row for each phase, in the order in which a job meets them.
@@ -86,6 +89,16 @@ func Row(p Phase) PhaseRow {
 		}
 	}
 	return PhaseRow{Phase: p, Meaning: "unknown to this version"}
+}
+
+// following returns the phase that follows p when all goes well, or "".
+func (j *Job) following(p Phase) Phase {
+	for _, to := range Row(p).To {
+		if has := Row(to).Has; has == nil || has(j.Request) {
+			return to
+		}
+	}
+	return ""
 }
 
 // IsPhase reports whether this version knows the phase.
@@ -108,7 +121,10 @@ func init() {
 		{Phase: PhasePolicy, Owner: OwnerProvision, Meaning: "the least-privilege policy of the role is made",
 			Decide: decidePolicy, Settle: settlePolicy, To: []Phase{PhaseAttachment, PhaseReleasing}},
 		{Phase: PhaseAttachment, Owner: OwnerProvision, Meaning: "the policy is attached to the role",
-			Decide: decideAttachment, Settle: settleAttachment, To: []Phase{PhaseRule, PhaseReleasing}},
+			Decide: decideAttachment, Settle: settleAttachment, To: []Phase{PhaseKMSGrant, PhaseRule, PhaseReleasing}},
+		{Phase: PhaseKMSGrant, Owner: OwnerProvision, Meaning: "with KMS: the role is allowed to use keys",
+			Has:    func(r Request) bool { return r.KMSKey() != "" },
+			Decide: decideKMSGrant, Settle: settleKMSGrant, To: []Phase{PhaseRule, PhaseReleasing}},
 		{Phase: PhaseRule, Owner: OwnerProvision, Meaning: "the rule is put, read back and compared element by element",
 			Decide: decideRule, Settle: settleRule, Deadline: ClosingLost, To: []Phase{PhaseStarting, PhaseUndoing, PhaseReleasing}},
 		{Phase: PhaseAdopting, Owner: OwnerProvision, Meaning: "of an adoption: the rule that others made is looked at once more, compared element by element and recorded",
@@ -119,7 +135,7 @@ func init() {
 			Decide: decideVerifying, Settle: settleVerifying, Deadline: CanaryLost, To: []Phase{PhaseWatching, PhaseUndoing, PhaseReleasing}},
 		{Phase: PhaseWatching, Meaning: "proven; the watch has the pair from here on"},
 		{Phase: PhaseBlocked, Owner: OwnerProvision, Meaning: "somebody has to do the one thing that the reason names; the job looks again by itself",
-			Decide: decideBlocked, Deadline: BlockedLost, To: []Phase{PhasePreflight, PhaseRole, PhasePolicy, PhaseAttachment, PhaseRule, PhaseAdopting, PhaseStarting, PhaseVerifying, PhaseUndoing, PhaseReleasing, PhaseClearing, PhaseStopping, PhaseOrdering, PhaseAwaiting, PhaseAdjusting, PhaseRetrying}},
+			Decide: decideBlocked, Deadline: BlockedLost, To: []Phase{PhasePreflight, PhaseRole, PhasePolicy, PhaseAttachment, PhaseKMSGrant, PhaseRule, PhaseAdopting, PhaseStarting, PhaseVerifying, PhaseUndoing, PhaseReleasing, PhaseClearing, PhaseStopping, PhaseOrdering, PhaseAwaiting, PhaseAdjusting, PhaseRetrying}},
 		{Phase: PhaseUndoing, Owner: OwnerProvision, Meaning: "a rule that is not the one that was asked for is closed",
 			Decide: decideUndoing, Deadline: ClosingLost, To: []Phase{PhaseReleasing}},
 		{Phase: PhaseReleasing, Owner: OwnerProvision, Meaning: "no rule stands, which is looked at when it is not certain; the pair is given back",

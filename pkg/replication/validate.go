@@ -65,6 +65,7 @@ func Validate(r Request, d Desk) Problems {
 	validatePermit(&p, r, d)
 	validatePrefixes(&p, r, d)
 	validateTags(&p, r)
+	validateKMS(&p, r)
 	validateRoom(&p, r)
 	validateTopology(&p, r)
 	validateOptions(&p, r)

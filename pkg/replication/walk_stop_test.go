@@ -103,7 +103,7 @@ func (w *walk) checkStopped(j *job) {
 	w.must(w.c.rule == nil || !w.c.rule.ours, "the rule stands")
 	took := j.Stop != nil && strings.Contains(strings.Join(j.Stop.Removed, " "), "rule ")
 	w.must(w.c.r.Action != replication.ActionAdopt || !took || w.c.rule == nil || w.c.rule.shown.ID != j.Rule.ID, "the adopted rule stands although it is said to be closed")
-	w.must(!w.c.role && !w.c.policy && w.c.attached.IsZero(), "grants stand: role %t, policy %t", w.c.role, w.c.policy)
+	w.must(!w.c.role && !w.c.policy && !w.c.keys && w.c.attached.IsZero(), "grants stand: role %t, policy %t", w.c.role, w.c.policy)
 	if j.Verification == nil || j.Phase != replication.PhaseStopped {
 		return
 	}

@@ -26,6 +26,7 @@ type cloud struct {
 	owner            string                // of the pair
 	other            replication.OwnerSeen // the owner, when it is another job
 	role, policy     bool
+	keys             bool      // the system policy for keys is on the role
 	attached, broken time.Time // zero: not; broken is until when a person keeps the grants broken
 	rule             *ruleOfCloud
 	lists            []list // what the list of rules showed, and since when
@@ -66,12 +67,6 @@ type copying struct {
 	tags     []replication.Tag
 }
 
-// A meddling is what a person does at a time.
-type meddling struct {
-	at time.Time
-	do func(*cloud)
-}
-
 func newCloud(rng *rand.Rand, start time.Time) *cloud {
 	c := &cloud{rng: rng, now: start, r: request(), source: map[string]cell{}, target: map[string]cell{}}
 	c.calm = start.Add(time.Duration(rng.Int64N(int64(10 * time.Hour))))
@@ -83,6 +78,9 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 	}
 	if !c.r.RTC && c.odds(0.3) {
 		c.r.Destination.Region = c.r.Source.Region
+	}
+	if c.odds(0.3) {
+		c.r.KMS = &replication.KMS{Replicate: ptr(true), KeyID: keyID}
 	}
 	c.r.Objects.Prefixes = [][]string{nil, {"image/", "video"}, {"."}}[rng.IntN(3)]
 	c.bad = []float64{0, 0.02, 0.1, 0.4}[rng.IntN(4)]
@@ -150,14 +148,6 @@ func (c *cloud) ownedByAnother() {
 
 func (c *cloud) odds(p float64) bool { return c.rng.Float64() < p }
 
-// meddleAt has a person do something within the first minutes or hours.
-func (c *cloud) meddleAt(p float64, do func(*cloud)) {
-	if c.odds(p) {
-		within := []time.Duration{10 * time.Second, 10 * time.Minute, 5 * time.Hour}[c.rng.IntN(3)]
-		c.meddle = append(c.meddle, meddling{c.now.Add(time.Duration(c.rng.Int64N(int64(within)))), do})
-	}
-}
-
 // wrong reports whether this call goes wrong.
 func (c *cloud) wrong() bool { return c.now.Before(c.calm) && c.odds(c.bad) }
 
@@ -190,7 +180,7 @@ func (c *cloud) fit() bool {
 	if c.r.Action == replication.ActionAdopt { // others gave it its rights
 		return !c.now.Before(c.broken)
 	}
-	return c.role && c.policy && !c.attached.IsZero() && !c.now.Before(c.broken) && c.now.Sub(c.attached) > 8*time.Second
+	return c.role && c.policy && c.keys == (c.r.KMSKey() != "") && !c.attached.IsZero() && !c.now.Before(c.broken) && c.now.Sub(c.attached) > 8*time.Second
 }
 
 func (c *cloud) copies() bool {
@@ -209,7 +199,7 @@ func (c *cloud) arrive(p copying) {
 	case !in && len(prefixes) > 0, c.rule.shown.Tags != nil && len(p.tags) == 0:
 	case p.versions && !everything, p.deletes && !c.versioned && !everything:
 	default:
-		c.target[p.key] = p.now
+		c.target[p.key] = p.now.under(c.r.KMSKey())
 	}
 }
 
@@ -314,6 +304,10 @@ func (c *cloud) seen(j *job) world {
 		return replication.Missing
 	}
 	w.Role.Is, w.Policy.Is = missing(c.role), missing(c.policy)
+	w.Attachment.Others, w.Attachment.System = nil, nil
+	if c.keys && !c.now.Before(c.broken) {
+		w.Attachment.Others, w.Attachment.System = []string{replication.KMSPolicy}, []string{replication.KMSPolicy}
+	}
 	w.Attachment.Attached = !c.attached.IsZero() && !c.now.Before(c.broken)
 	if v := j.Verification; v != nil {
 		w.Canary, w.Outside, w.Untagged = c.target[v.Key].head(), c.target[v.OutsideKey].head(), c.target[v.UntaggedKey].head()
@@ -358,6 +352,10 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 		if made(!c.attached.IsZero()) && c.attached.IsZero() {
 			c.attached = c.now
 		}
+	case replication.EffectAttachSystem:
+		c.keys = made(c.keys)
+	case replication.EffectDetachSystem:
+		c.keys = false
 	case replication.EffectDetach:
 		c.attached = time.Time{}
 	case replication.EffectDeletePol:
@@ -366,10 +364,10 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 		}
 		c.policy = !c.attached.IsZero() && c.policy
 	case replication.EffectDeleteRole:
-		if !c.attached.IsZero() {
+		if !c.attached.IsZero() || c.keys {
 			o.Result = replication.ResultUnknown
 		}
-		c.role = !c.attached.IsZero() && c.role
+		c.role = (!c.attached.IsZero() || c.keys) && c.role
 	case replication.EffectPutRule:
 		c.putRule(&o)
 	case replication.EffectCloseRule:

@@ -18,6 +18,7 @@ import (
 	"github.com/replidesk/replidesk/pkg/engine"
 	"github.com/replidesk/replidesk/pkg/journal"
 	"github.com/replidesk/replidesk/pkg/journal/ossjournal"
+	"github.com/replidesk/replidesk/pkg/kmskey"
 	"github.com/replidesk/replidesk/pkg/meter"
 	"github.com/replidesk/replidesk/pkg/mnsbus"
 	"github.com/replidesk/replidesk/pkg/ossrepl"
@@ -44,6 +45,7 @@ type Desk struct {
 	Pairs   pairlog.Log
 	OSS     *ossrepl.Client
 	Grants  *ramgrant.Client
+	Keys    *kmskey.Client
 	Bus     *mnsbus.Bus
 
 	// checked is closed over by CheckBucket: the state bucket is looked at once an
@@ -72,6 +74,8 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 	d.OSS = ossrepl.New(ossrepl.Config{Credentials: creds.Get, Transport: counted, EndpointFor: endpoint, Timeout: engine.CallTimeout})
 	d.Grants = ramgrant.New(ramgrant.Config{Credentials: creds.Get, Transport: counted,
 		RAM: scheme + "://ram.aliyuncs.com", STS: scheme + "://sts.aliyuncs.com", Timeout: engine.CallTimeout})
+	d.Keys = kmskey.New(kmskey.Config{Credentials: creds.Get, Transport: counted, Timeout: engine.CallTimeout,
+		EndpointFor: func(region string) string { return scheme + "://kms." + region + ".aliyuncs.com" }})
 	d.Bus = mnsbus.New(mnsbus.Config{
 		Account: c.Account, Region: c.Region, Internal: c.Internal, Scheme: scheme,
 		Credentials: creds.Get, Transport: transport, Source: "replidesk/" + c.Account + "/" + c.Region,
@@ -88,6 +92,7 @@ func (d *Desk) Engine(o replication.Owner) *engine.Engine {
 	return &engine.Engine{
 		Owner: o, Worker: string(o) + "/" + d.Config.Instance, Journal: d.Journal, Marks: d.Marks,
 		Rules: d.OSS, Objects: d.OSS, Grants: d.Grants, Pairs: d.Pairs, Slots: slotlog.Log{Journal: d.Journal, Worker: d.Config.Instance}, Bus: d.Bus, Previews: d.OSS,
+		Keys: d.Keys,
 		Desk: Rules(d.Config), Pace: d.Config.Pace, Log: d.Log,
 		Count: func(ctx context.Context) (context.Context, func() int) {
 			ctx, n := meter.With(ctx)

@@ -31,7 +31,6 @@ var (
 // place of those of a good ticket.
 var asking = map[string]string{
 	"role.type":           `"role":{"type":"custom"}`,
-	"kms":                 `"kms":{"replicate":true,"keyId":"k"}`,
 	"destination.account": `"destination":{"account":"2000000000000002","region":"cn-shanghai","bucket":"dest-bucket"}`,
 }
 

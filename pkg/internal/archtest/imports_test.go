@@ -75,6 +75,7 @@ var rules = []rule{
 	{"pkg/discover", []string{"pkg/fault", "pkg/replication"}, "it knows ports, not adapters"},
 	{"pkg/ossrepl", []string{"pkg/fault", "pkg/replication", ossSDK}, "an adapter"},
 	{"pkg/ramgrant", []string{"pkg/fault", "pkg/replication", ramSDK}, "an adapter"},
+	{"pkg/kmskey", []string{"pkg/fault", "pkg/replication", ramSDK}, "an adapter"},
 	{"pkg/mnsbus", []string{"pkg/fault", "pkg/replication", "github.com/aliyun/aliyun-mns-go-sdk", "github.com/gogap/errors", "github.com/valyala/fasthttp"}, "an adapter"},
 	{"pkg/pairlog", []string{"pkg/fault", "pkg/journal"}, "an adapter"},
 	{"", nil, "the root holds the deployment file and nothing else"},

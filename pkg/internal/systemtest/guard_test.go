@@ -191,7 +191,8 @@ func (g *guard) judgeGrant(c world.Call, tickets map[string]replication.Request)
 		}
 		attached, _ := w.ListPoliciesForRole(uid, role, world.View{})
 		for _, a := range attached {
-			if a.Policy.Name != policy || a.Policy.Type != world.TypeCustom {
+			forKeys := r.KMSKey() != "" && a.Policy.Name == replication.KMSPolicy && a.Policy.Type == world.TypeSystem
+			if !forKeys && (a.Policy.Name != policy || a.Policy.Type != world.TypeCustom) {
 				return "a role with another policy"
 			}
 		}

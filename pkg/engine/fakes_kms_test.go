@@ -1,0 +1,22 @@
+package engine_test
+
+import (
+	"context"
+
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+func (f *fakeCloud) Encryption(ctx context.Context, e replication.End) (s replication.EncryptionSeen, err error) {
+	err = f.do(ctx, "Encryption", func() error { s = f.encrypted[e.Bucket]; return nil })
+	return s, err
+}
+
+func (f *fakeCloud) Sample(ctx context.Context, _ replication.End, _ []string) (s replication.SampleSeen, err error) {
+	err = f.do(ctx, "Sample", func() error { s = f.sample; return nil })
+	return s, err
+}
+
+func (f *fakeCloud) Key(ctx context.Context, _ replication.End, _ string) (s replication.KeySeen, err error) {
+	err = f.do(ctx, "Key", func() error { s = f.key; return nil })
+	return s, err
+}

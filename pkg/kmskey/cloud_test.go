@@ -1,0 +1,49 @@
+package kmskey_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/replidesk/replidesk/pkg/emulator"
+	"github.com/replidesk/replidesk/pkg/emulator/world"
+	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/kmskey"
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+func client(c *emulator.Cloud, k world.AccessKey) *kmskey.Client {
+	return kmskey.New(kmskey.Config{Credentials: func() (string, string, string) { return k.ID, k.Secret, k.Token }, Transport: c.Transport()})
+}
+
+func TestKeysOfTheCloudAreToldApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cloud, as := emulator.Ready(world.Options{})
+		c, w := client(cloud, as.A.User), cloud.World
+		end := replication.End{Account: as.A.UID, Region: "cn-shanghai"}
+		root := world.KMSCaller{Principal: as.A.Root.Principal, Region: end.Region}
+		k, e := w.CreateKey(root, world.NewKey{Instance: w.NewKMSInstance(as.A.UID, end.Region, 2)})
+		require.Nil(t, e)
+
+		for _, name := range []string{k.ID, k.ARN()} {
+			seen, err := c.Key(t.Context(), end, name)
+			require.NoError(t, err)
+			require.Equal(t, replication.KeySeen{Is: replication.Exists, ARN: k.ARN(), State: "Enabled", Usage: "ENCRYPT/DECRYPT", Spec: "Aliyun_AES_256",
+				Creator: as.A.UID, Instance: k.Instance}, seen)
+		}
+		require.Nil(t, w.ScheduleKeyDeletion(root, k.ID, 7))
+		seen, err := c.Key(t.Context(), end, k.ID)
+		require.NoError(t, err)
+		require.Equal(t, "PendingDeletion", seen.State)
+		require.False(t, seen.Deleted.IsZero())
+
+		for _, elsewhere := range []replication.End{{Account: as.A.UID, Region: "cn-hangzhou"}} {
+			seen, err = c.Key(t.Context(), elsewhere, k.ID)
+			require.NoError(t, err)
+			require.Equal(t, replication.KeySeen{Is: replication.Missing}, seen, "a key does not leave its region")
+		}
+		_, err = client(cloud, as.B.User).Key(t.Context(), end, k.ARN())
+		require.Equal(t, fault.Denied, fault.Of(err), "nothing is said of another account's keys")
+	})
+}

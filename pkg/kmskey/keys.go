@@ -1,0 +1,48 @@
+package kmskey
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/kms"
+
+	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// Key reads a key by its id or ARN in the region of an end. One that there is not is
+// Missing; where the account has no KMS, NoService is set. [fact 64]
+func (c *Client) Key(ctx context.Context, e replication.End, key string) (replication.KeySeen, error) {
+	const op = "DescribeKey"
+	req, resp := kms.CreateDescribeKeyRequest(), kms.CreateDescribeKeyResponse()
+	req.KeyId = key
+	err := c.do(ctx, e.Region, op, key, req, resp)
+	switch {
+	case fault.Of(err) == fault.NotFound:
+		return replication.KeySeen{Is: replication.Missing}, nil
+	case codeOf(err) == codeNoService:
+		return replication.KeySeen{Is: replication.Missing, NoService: true}, nil
+	case err != nil:
+		return replication.KeySeen{}, err
+	}
+	m := resp.KeyMetadata
+	if m.Arn == "" || m.KeyState == "" {
+		return replication.KeySeen{}, otherAnswer(op, key, resp.RequestId)
+	}
+	seen := replication.KeySeen{
+		Is: replication.Exists, ARN: m.Arn, State: m.KeyState, Usage: m.KeyUsage, Spec: m.KeySpec, Creator: m.Creator, Instance: m.DKMSInstanceId,
+	}
+	if m.DeleteDate != "" {
+		if seen.Deleted, err = time.Parse(time.RFC3339, m.DeleteDate); err != nil {
+			return replication.KeySeen{}, otherAnswer(op, key, resp.RequestId)
+		}
+	}
+	return seen, nil
+}
+
+// otherAnswer is the fault of an answer that is not one to the call, such as an
+// empty one, which the SDK takes for a success.
+func otherAnswer(op, resource, requestID string) error {
+	return &fault.Error{Kind: fault.Retryable, Op: op, Resource: resource, RequestID: requestID, Err: errors.New("the answer does not show what was asked for")}
+}
