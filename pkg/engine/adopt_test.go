@@ -71,6 +71,22 @@ func TestAnAdoption(t *testing.T) {
 		require.Equal(t, replication.ReasonAdoptMissing, j.Reason)
 		require.Empty(t, b.cloud.owners)
 	})
+	bubble(t, "that failed is tried again on request", func(t *testing.T) {
+		b := newBench(t)
+		b.theirs()
+		b.cloud.noCopy = true
+		b.submit(adoptTicket)
+		b.settle(24 * time.Hour)
+		j, _ := b.job("CHG-1")
+		require.Equal(t, replication.ReasonCanaryLost, j.Reason)
+		require.False(t, j.RuleStands())
+		require.Empty(t, b.cloud.owners)
+		require.Len(t, b.cloud.rules, 1)
+		b.cloud.noCopy = false
+		b.submit(`{"specVersion":"1","id":"CHG-8","action":"retry","target":"CHG-1"}`)
+		b.settle(2 * time.Hour)
+		b.adopted()
+	})
 	bubble(t, "is stopped although the stop was faster than the ticket", func(t *testing.T) {
 		b := newBench(t)
 		b.theirs()

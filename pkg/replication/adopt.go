@@ -110,6 +110,15 @@ func sameActions(list string, want ...string) bool {
 	return slices.Equal(got, want)
 }
 
+// differences compares the rule of the job with what its ticket asks for, an adopted
+// one by meaning.
+func (j *Job) differences(g RuleSeen) []string {
+	if j.Request.adopts() {
+		g = g.plain()
+	}
+	return RuleFor(j.Request).Differences(g)
+}
+
 // letGo gives up the rule of an adoption that comes to no good: it stays as it was
 // found, and the job has nothing to do with it any more.
 func (j *Job) letGo(v View) {

@@ -144,6 +144,25 @@ func TestAnAdoptedRuleIsProven(t *testing.T) {
 	})
 }
 
+func TestAnAdoptedRuleIsComparedByMeaningAfterATakeOverToo(t *testing.T) {
+	proven := func(j *job, w *world) {
+		adopted(j, w)
+		j.TakenOver, j.Evidence = true, &replication.Evidence{By: "watermark", Watermark: noon}
+		j.Verification = &replication.Verification{Step: replication.StepWatermark}
+		w.Rules.Rules[0].Action, w.Rules.Rules[0].Historical = "", ""
+	}
+	asIs := func(r *replication.Request) {
+		adoption(r)
+		r.ReplicateDeletes, r.Historical.Replicate = true, ptr(true)
+	}
+	decideAll(t, replication.PhaseVerifying, map[string]decision{
+		"it is the same": {ask: asIs, given: proven, step: "next watching", events: []string{"replidesk.request.verified job.adopted"}},
+		"it is another": {ask: adoption, given: proven, step: "next releasing", check: func(t *testing.T, j *job, _ replication.Step) {
+			require.Equal(t, replication.ReasonAdoptDiffers, j.Ending.Reason)
+		}},
+	})
+}
+
 func TestAnAdoptedRuleIsStoppedAndItsRoleStays(t *testing.T) {
 	taken := with(adopted, func(j *job, _ *world) { j.Stop = &replication.Order{By: anOrder.By, At: anOrder.At} })
 	decideAll(t, replication.PhaseStopping, map[string]decision{

@@ -347,7 +347,7 @@ func verified(j *Job, v View) Step {
 		if !ok || g.Status == RuleClosing {
 			return vanished(j, v)
 		}
-		if d := RuleFor(j.Request).Differences(g); len(d) > 0 {
+		if d := j.differences(g); len(d) > 0 {
 			return undo(j, ReasonRuleDiffers, fmt.Sprintf("rule %s is not the one that was asked for: %s", g.ID, strings.Join(d, "; ")), v)
 		}
 	}

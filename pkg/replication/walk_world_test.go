@@ -110,6 +110,9 @@ func (c *cloud) toBeAdopted() {
 		return
 	}
 	c.newRule(replication.RuleSeen{SyncRole: []string{"theirs", ""}[c.rng.IntN(2)]}, false)
+	if g := &c.rule.shown; g.Action == "ALL" && c.odds(0.5) { // the same in other words
+		g.Action = "PUT,DELETE,ABORT"
+	}
 	switch g := &c.rule.shown; c.rng.IntN(8) {
 	case 0:
 		g.RTC = map[string]string{"": "enabled", "enabled": ""}[g.RTC]
@@ -194,7 +197,7 @@ func (c *cloud) arrive(p copying) {
 	for _, x := range prefixes {
 		in = in || strings.HasPrefix(p.key, x)
 	}
-	everything := c.rule.shown.Action == "ALL"
+	everything := c.rule.shown.Action != "PUT"
 	switch {
 	case !in && len(prefixes) > 0, c.rule.shown.Tags != nil && len(p.tags) == 0:
 	case p.versions && !everything, p.deletes && !c.versioned && !everything:
