@@ -117,7 +117,7 @@ func TestAPlanOfATagFilterShowsItsProof(t *testing.T) {
 	require.Equal(t, []string{"verifying put-canary", "verifying put-outside", "verifying put-untagged", "verifying look"}, steps(p)[10:14])
 	require.Equal(t, []string{"PutObject src-bucket/image/.replidesk/CHG-2041/untagged"}, p.Steps[12].Calls)
 	require.Contains(t, fmt.Sprint(p.Steps), "HeadObject dest-bucket/image/.replidesk/CHG-2041/untagged")
-	require.Contains(t, p.Final[3].Message, "dest-bucket/image/.replidesk/CHG-2041/canary stays")
+	require.Contains(t, fmt.Sprint(p.Final), "dest-bucket/image/.replidesk/CHG-2041/canary stays")
 }
 
 func TestAPlanRefusesWhatPreflightRefuses(t *testing.T) {
@@ -211,9 +211,9 @@ func TestAPlanNamesTheRisks(t *testing.T) {
 		"of versions":                                  {[]change{versioned}, []string{"delete-hides-copy", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
 		"of deletes without versions":                  {[]change{deletes}, []string{"delete-is-final", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
 		"of deletes with versions":                     {[]change{deletes, versioned}, []string{"delete-hides-copy", "version-delete-is-final", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
-		"of a historical copy":                         {[]change{history}, []string{"no-promise", "silent-standstill", "class-and-access-stay"}},
-		"of a historical copy over objects":            {[]change{history, full}, []string{"historical-overwrites", "no-promise", "silent-standstill", "class-and-access-stay"}},
-		"of a historical copy over objects, versioned": {[]change{history, full, versioned}, []string{"delete-hides-copy", "same-name-objects", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of a historical copy":                         {[]change{history}, []string{"cold-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of a historical copy over objects":            {[]change{history, full}, []string{"historical-overwrites", "cold-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
+		"of a historical copy over objects, versioned": {[]change{history, full, versioned}, []string{"delete-hides-copy", "same-name-objects", "cold-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
 		"of objects at the destination":                {[]change{full}, []string{"same-name-objects", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
 		"of a tag filter":                              {[]change{tags}, []string{"tags-later", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
 		"of a tag filter with versions":                {[]change{tags, versioned}, []string{"tags-later", "delete-may-hide-copy", "existing-objects-stay", "no-promise", "silent-standstill", "class-and-access-stay"}},
@@ -234,31 +234,67 @@ func TestAPlanNamesTheRisks(t *testing.T) {
 }
 
 func TestAPlanNamesTimesCostsAndWhatIsFinal(t *testing.T) {
-	r := request()
-	p := replication.Plan(r, planDesk, free(r), noon)
-	require.Equal(t, []string{"traffic", "requests"}, codes(p.Costs))
-	require.Equal(t, []string{"grants", "start", "new-objects", "proof"}, codes(p.Times))
-	require.Equal(t, []string{"rule-immutable", "copies-stay", "grants-stay", "canary-left"}, codes(p.Final))
-	require.Contains(t, p.Final[3].Message, "dest-bucket/image/.replidesk/CHG-2041/canary")
-
-	r.RTC, r.ReplicateDeletes, r.Historical.Replicate, r.Verify.Canary = true, true, ptr(true), false
-	p = replication.Plan(r, planDesk, free(r), noon)
-	require.Equal(t, []string{"traffic", "rtc", "requests"}, codes(p.Costs))
-	require.Equal(t, []string{"grants", "start", "new-objects", "historical"}, codes(p.Times))
-	require.Contains(t, p.Times[2].Message, "within 10 minutes")
-	require.Equal(t, []string{"rule-immutable", "copies-stay", "grants-stay"}, codes(p.Final))
-
-	r = request()
-	r.TransferAcceleration = true
-	s := free(r)
-	s.Seen.Locations.TransferOnly = map[string][]string{"cn-shanghai": {replication.TransferAcceleration}}
-	require.Equal(t, []string{"traffic", "acceleration", "requests"}, codes(replication.Plan(r, planDesk, s, noon).Costs))
-
-	r = request()
-	r.Destination.Region = r.Source.Region
-	p = replication.Plan(r, planDesk, free(r), noon)
-	require.Equal(t, replication.TopologySRR, p.Topology)
-	require.Equal(t, []string{"requests"}, codes(p.Costs), "nothing goes from region to region")
+	due := noon.Add(24 * time.Hour)
+	type lists struct{ final, times, costs []string }
+	for name, c := range map[string]struct {
+		ask   func(*replication.Request)
+		given func(*replication.Survey)
+		want  lists
+		says  string
+	}{
+		"of the plainest ticket": {nil, nil, lists{
+			[]string{"rule-immutable", "copies-stay", "versioning-bound", "grants-stay", "canary-left"},
+			[]string{"grants", "start", "new-objects", "proof"},
+			[]string{"traffic", "requests", "storage"}}, "dest-bucket/image/.replidesk/CHG-2041/canary stays"},
+		"of time control": {func(r *replication.Request) { r.RTC, r.ReplicateDeletes, r.Verify.Canary = true, true, false }, nil, lists{
+			[]string{"rule-immutable", "copies-stay", "deletes-stay", "versioning-bound", "grants-stay"},
+			[]string{"grants", "start", "rtc-start", "new-objects"},
+			[]string{"traffic", "rtc", "requests", "storage"}}, "RTC is in effect within 15 minutes"},
+		"of time control with history": {func(r *replication.Request) { r.RTC, r.Historical.Replicate = true, ptr(true) }, nil, lists{
+			[]string{"rule-immutable", "copies-stay", "versioning-bound", "grants-stay", "canary-left"},
+			[]string{"grants", "start", "rtc-start", "new-objects", "historical", "proof"},
+			[]string{"traffic", "rtc", "requests", "storage"}}, "about an hour after the historical copy is complete"},
+		"of the accelerated link": {func(r *replication.Request) { r.TransferAcceleration = true }, func(s *replication.Survey) {
+			s.Seen.Locations.TransferOnly = map[string][]string{"cn-shanghai": {replication.TransferAcceleration}}
+		}, lists{
+			[]string{"rule-immutable", "copies-stay", "versioning-bound", "acceleration-bound", "grants-stay", "canary-left"},
+			[]string{"grants", "start", "new-objects", "proof"},
+			[]string{"traffic", "acceleration", "requests", "storage"}}, "over the accelerated link sooner"},
+		"of one region": {func(r *replication.Request) { r.Destination.Region = r.Source.Region }, nil, lists{
+			[]string{"rule-immutable", "copies-stay", "versioning-bound", "grants-stay", "canary-left"},
+			[]string{"grants", "start", "new-objects", "proof"},
+			[]string{"no-traffic", "requests", "storage"}}, "what befalls the region befalls the copy"},
+		"of a historical copy over objects": {func(r *replication.Request) {
+			r.Historical = replication.Historical{Replicate: ptr(true), AcceptOverwrite: true, DueBy: &due}
+		}, func(s *replication.Survey) { s.Seen.DestinationEmpty = ptr(false) }, lists{
+			[]string{"rule-immutable", "copies-stay", "overwrites-stay", "versioning-bound", "grants-stay", "canary-left"},
+			[]string{"grants", "start", "new-objects", "historical", "historical-due", "proof"},
+			[]string{"traffic", "requests", "storage"}}, "will not be complete by " + due.Format(time.RFC3339)},
+		"of versions": {nil, func(s *replication.Survey) {
+			s.Seen.Source.Versioning, s.Seen.Destination.Versioning = "Enabled", "Enabled"
+		}, lists{
+			[]string{"rule-immutable", "copies-stay", "versioning-bound", "grants-stay", "canary-left"},
+			[]string{"grants", "start", "new-objects", "proof"},
+			[]string{"traffic", "requests", "storage"}}, "versioning of neither bucket can be suspended"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := request()
+			if c.ask != nil {
+				c.ask(&r)
+			}
+			s := free(r)
+			if c.given != nil {
+				c.given(&s)
+			}
+			p := replication.Plan(r, planDesk, s, noon)
+			require.True(t, p.Accepted, "%v", p.Reasons)
+			require.Equal(t, c.want, lists{codes(p.Final), codes(p.Times), codes(p.Costs)})
+			require.Contains(t, fmt.Sprint(p.Risks, p.Final, p.Times, p.Costs), c.says)
+			for _, n := range p.Costs {
+				require.Equal(t, n.Code != "no-traffic", strings.Contains(n.Message, "account "+account), "who pays: %s", n.Message)
+			}
+		})
+	}
 }
 
 func TestARefusedPlanSaysOnlyWhatTheTicketSays(t *testing.T) {

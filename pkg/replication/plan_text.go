@@ -1,6 +1,9 @@
 package replication
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // effectTexts says what each effect is for.
 var effectTexts = map[EffectKind]string{
@@ -121,7 +124,7 @@ func show(seen *Seen, w Seen, l Look) {
 func (p *PlanResult) annotate(j *Job, s Survey) {
 	p.risks(j, s)
 	p.lifecycles(j.Request, j.Versioned, s.More)
-	p.final(j)
+	p.final(j, s)
 	p.times(j)
 	p.costs(j)
 }
@@ -142,13 +145,15 @@ func (p *PlanResult) risks(j *Job, s Survey) {
 	add(r.ReplicateDeletes && !j.Versioned, "delete-is-final", "what is deleted at the source, also by a lifecycle rule, is deleted in %s and cannot be recovered: it keeps no versions [fact 13]", dst)
 	add(r.ReplicateDeletes && j.Versioned, "version-delete-is-final", "deleting a version at the source, also by a lifecycle rule, deletes it in %s beyond recovery [fact 13]", dst)
 	p.sameNames(r, j.Versioned, s.Seen, s.More.SameNames)
+	add(history && !r.adopts(), "cold-objects-stay", "objects of the storage classes Cold Archive and Deep Cold Archive are not copied, restored or not [fact 67]")
 	add(!history && !r.adopts(), "existing-objects-stay", "objects that exist before the rule takes effect are not copied [fact 5]")
 	add(!r.Verify.Canary, "watermark-idle", "without the canary the only evidence is that the watermark moves: while nobody writes to %s the ticket can be blocked as %s", r.Source.Bucket, ReasonWatermarkStands)
 	add(!r.RTC, "no-promise", "OSS promises no time of arrival: minutes to hours are usual, also beyond limits.maxLag (%s) [fact 18]", r.MaxLag())
+	add(p.Topology == TopologySRR, "one-region", "both buckets lie in %s: what befalls the region befalls the copy", r.Source.Region)
 	add(true, "silent-standstill", "a rule whose role or policy is changed later stands still without an error; only the lag shows it [fact 27]")
 }
 
-func (p *PlanResult) final(j *Job) {
+func (p *PlanResult) final(j *Job, s Survey) {
 	r := j.Request
 	add := func(is bool, code, format string, args ...any) {
 		if is {
@@ -157,6 +162,12 @@ func (p *PlanResult) final(j *Job) {
 	}
 	add(true, "rule-immutable", "the rule cannot be edited: another one means to close it and to wait until it is gone [fact 2] [fact 9]")
 	add(true, "copies-stay", "what was copied stays in %s when the rule is closed [fact 9]", r.Destination.Bucket)
+	full := s.Seen.DestinationEmpty != nil && !*s.Seen.DestinationEmpty
+	add(full && *r.Historical.Replicate && !j.Versioned && !r.adopts(), "overwrites-stay", "what the historical copy overwrites in %s cannot be brought back [fact 5]", r.Destination.Bucket)
+	add(r.ReplicateDeletes, "deletes-stay", "what the rule deletes in %s cannot be brought back, also not by stopping the ticket [fact 13]", r.Destination.Bucket)
+	add(j.Versioned, "versioning-bound", "while the rule stands, versioning of neither bucket can be suspended [fact 68]")
+	add(!j.Versioned, "versioning-bound", "while the rule stands, versioning can be turned on for neither bucket alone [fact 68]")
+	add(r.TransferAcceleration, "acceleration-bound", "while the rule stands, transfer acceleration of its buckets cannot be turned off [fact 68]")
 	add(!r.adopts(), "grants-stay", "role %s and policy %s stay when the ticket fails; its message names them", j.Request.RoleName(), j.Request.PolicyName())
 	if j.Evidence != nil {
 		for _, left := range j.Evidence.LeftBehind {
@@ -176,13 +187,26 @@ func (p *PlanResult) times(j *Job) {
 	}
 	add("grants", "the new role is known everywhere after seconds as a rule; no figure is published [fact 23]. After %s somebody is asked to look", shortDuration(PropagationLimit))
 	add("start", "OSS starts the rule within 3 to 5 minutes [fact 8]. Late is reported after %s, given up after %s", shortDuration(StartingLate), shortDuration(StartingLost))
-	if j.Request.RTC {
+	history := *j.Request.Historical.Replicate
+	switch {
+	case j.Request.RTC && history:
+		add("rtc-start", "RTC is in effect about an hour after the historical copy is complete [fact 60]")
+	case j.Request.RTC:
+		add("rtc-start", "RTC is in effect within 15 minutes [fact 60]")
+	}
+	switch {
+	case j.Request.RTC:
 		add("new-objects", "with RTC 99.99 %% of new objects arrive within 10 minutes; historical objects do not count [fact 17]")
-	} else {
+	case j.Request.TransferAcceleration:
+		add("new-objects", "new objects arrive after minutes to hours, over the accelerated link sooner than without; nothing is promised [fact 18]")
+	default:
 		add("new-objects", "new objects arrive after minutes to hours; nothing is promised [fact 18]")
 	}
-	if *j.Request.Historical.Replicate {
+	if history {
 		add("historical", "how long the historical copy takes depends on size and number of the objects; nothing is promised [fact 18]")
+	}
+	if t := j.Request.Historical.DueBy; history && t != nil {
+		add("historical-due", "people are told as soon as the historical copy will not be complete by %s at its speed", t.UTC().Format(time.RFC3339))
 	}
 	j.timesOfProof(add)
 }
@@ -204,5 +228,11 @@ func (p *PlanResult) costs(j *Job) {
 	add(p.Topology == TopologyCRR, "traffic", "the traffic between the regions: account %s, of the source [fact 43]", r.Source.Account)
 	add(r.RTC, "rtc", "replication time control, on top of the traffic: account %s, of the source [fact 43]", r.Source.Account)
 	add(r.TransferAcceleration, "acceleration", "the accelerated link: account %s, of the destination [fact 43]", r.Destination.Account)
-	add(true, "requests", "the requests that copying takes, on top of that [fact 43]")
+	add(p.Topology == TopologySRR, "no-traffic", "nothing leaves the region, so no traffic between regions is charged [fact 43]")
+	payer := "account " + r.Source.Account
+	if r.Source.Account != r.Destination.Account {
+		payer = "which of the two accounts is nowhere said"
+	}
+	add(true, "requests", "the requests that copying takes, on top of that: %s [fact 43]", payer)
+	add(true, "storage", "what is stored in %s, the older versions too: account %s, which owns it [fact 43]", r.Destination.Bucket, r.Destination.Account)
 }
