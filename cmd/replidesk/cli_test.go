@@ -88,6 +88,9 @@ func TestTheCommandTellsWrongUseFromFailure(t *testing.T) {
 			if len(c.args) > 0 && c.args[0] == "run" {
 				c.args = append(c.args, "--out", t.TempDir())
 			}
+			if len(c.args) > 0 && c.args[0] == "local" { // it keeps its keys beside this file
+				c.args = append(c.args, "--env-file", filepath.Join(t.TempDir(), "local.env"))
+			}
 			code, stdout, stderr := call(t, c.args, c.env...)
 			require.Equal(t, c.code, code, stderr)
 			require.Empty(t, stdout)
