@@ -106,6 +106,15 @@ func (s *session) call(ctx context.Context, e replication.Effect, o *replication
 		o.RequestID, err = eng.Grants.DeletePolicy(ctx, e.Policy)
 	case replication.EffectDeleteRole:
 		o.RequestID, err = eng.Grants.DeleteRole(ctx, e.Role)
+	case replication.EffectGrant, replication.EffectRevoke:
+		change := eng.Destinations.Grant
+		if e.Kind == replication.EffectRevoke {
+			change = eng.Destinations.Revoke
+		}
+		var g replication.Granting
+		if g, err = change(ctx, r.Destination, r.ID, *e.Grant); err == nil {
+			o.Grant = &g
+		}
 	case replication.EffectOrder:
 		o.Target, err = s.order(ctx, r.Target, *e.Order)
 	default:

@@ -48,7 +48,9 @@ type Engine struct {
 	Keys    Keys
 	Pairs   Pairs
 	Slots   Slots
-	Bus     Bus
+	// Destinations is needed for pairs across accounts only.
+	Destinations Destinations
+	Bus          Bus
 	// Previews are asked by Survey alone.
 	Previews Previews
 	Desk     replication.Desk

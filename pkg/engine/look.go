@@ -118,7 +118,13 @@ func (s *session) reads() []read {
 			}
 			return a, err
 		}, func(s *seen, v *replication.AttachmentSeen) { s.Attachment = v }),
-		seeing(replication.LookCanary, head(func() string { return j.Verification.Key }), func(s *seen, v *replication.ObjectSeen) { s.Canary = v }),
+		seeing(replication.LookCanary, func(ctx context.Context) (replication.ObjectSeen, error) {
+			o, err := e.Objects.Head(ctx, r.Destination, j.Verification.Key)
+			if e.Desk.Handshake(r) && fault.Of(err) == fault.Denied { // its owner does not have to let us look
+				return replication.ObjectSeen{Is: replication.Foreign}, nil
+			}
+			return o, err
+		}, func(s *seen, v *replication.ObjectSeen) { s.Canary = v }),
 		seeing(replication.LookOutside, head(func() string { return j.Verification.OutsideKey }), func(s *seen, v *replication.ObjectSeen) { s.Outside = v }),
 		seeing(replication.LookUntagged, head(func() string { return j.Verification.UntaggedKey }), func(s *seen, v *replication.ObjectSeen) { s.Untagged = v }),
 		seeing(replication.LookDestinationEmpty, func(ctx context.Context) (bool, error) {
@@ -138,6 +144,9 @@ func (s *session) reads() []read {
 			return e.Keys.Key(ctx, r.Destination, r.KMSKey())
 		}, func(s *seen, v *replication.KeySeen) { s.Key = v }),
 		seeing(replication.LookTarget, s.target, func(s *seen, v *replication.TargetSeen) { s.Target = v }),
+		seeing(replication.LookBucketPolicy, func(ctx context.Context) (replication.BucketPolicySeen, error) {
+			return e.Destinations.BucketPolicy(ctx, r.Destination)
+		}, func(s *seen, v *replication.BucketPolicySeen) { s.BucketPolicy = v }),
 		seeing(replication.LookOwner, s.owner, func(s *seen, v *replication.OwnerSeen) { s.Owner = v }),
 	}
 }

@@ -111,8 +111,8 @@ func queueTrigger(name string, c *serverless.Queue) fcemu.QueueTrigger {
 }
 
 // Prepare makes what has to exist before the functions are deployed: the state
-// bucket, the queues, and a role for each function with its policy. They spread as
-// the world's delays say.
+// bucket, the queues, a role for each function with its policy, and the roles that the
+// desk file names in other accounts. They spread as the world's delays say.
 func Prepare(w *world.World, c config.Config, functions map[string]Function) error {
 	if e := w.PutBucket(world.NewBucket{Name: c.StateBucket, Owner: c.Account, Region: c.Region}); e != nil {
 		return fmt.Errorf("state bucket: %w", e)
@@ -135,14 +135,18 @@ func Prepare(w *world.World, c config.Config, functions map[string]Function) err
 		if _, e := w.CreateRole(c.Account, world.NewRole{Name: role, Trust: string(trust)}); e != nil {
 			return fmt.Errorf("role %s: %w", role, e)
 		}
-		if _, e := w.CreatePolicy(c.Account, role, functions[f].Policy, "", nil); e != nil {
+		document, err := assuming(c, f, functions[f].Policy)
+		if err != nil {
+			return err
+		}
+		if _, e := w.CreatePolicy(c.Account, role, document, "", nil); e != nil {
 			return fmt.Errorf("policy %s: %w", role, e)
 		}
 		if e := w.AttachPolicyToRole(c.Account, world.TypeCustom, role, role, world.View{}); e != nil {
 			return fmt.Errorf("policy %s: %w", role, e)
 		}
 	}
-	return nil
+	return prepareAccounts(w, c, functions)
 }
 
 // Connect switches on the triggers of a function that is deployed.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/replidesk/replidesk/deploy"
 	"github.com/replidesk/replidesk/pkg/config"
 )
 
@@ -17,9 +18,9 @@ const Approver = "approver"
 
 // deskFile says what the desk of this cloud may do: every pair of buckets of its two
 // accounts, whose ids are new each time, but no patient's data leaves the country. In
-// account B the owner does what has to be done there.
+// account B a role is assumed.
 func (c *Cloud) deskFile() config.Desk {
-	d := config.Desk{Accounts: []config.Account{{UID: c.B.UID}}}
+	d := config.Desk{Accounts: []config.Account{{UID: c.B.UID, Role: "acs:ram::" + c.B.UID + ":role/" + deploy.DestinationRole}}}
 	end := func(uid string) config.End { return config.End{Account: uid, Region: "*", Bucket: "*"} }
 	for _, destination := range []string{c.A.UID, c.B.UID} {
 		d.Pairs = append(d.Pairs, config.Pair{Source: end(c.A.UID), Destination: end(destination)})

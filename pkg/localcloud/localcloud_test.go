@@ -120,6 +120,10 @@ func TestEverythingIsThereBeforeTheFirstTicket(t *testing.T) {
 		name := c.Function(f).Role
 		want, err := deploy.RolePolicy(f, c.Config.StateBucket, c.Config.QueuePrefix)
 		require.NoError(t, err)
+		if deploy.Assumes(f) {
+			want, err = deploy.Assuming(want, "acs:ram::"+c.B.UID+":role/"+deploy.DestinationRole)
+			require.NoError(t, err)
+		}
 		got, ok, e := c.World().GetPolicyVersion(c.A.UID, "Custom", name, "v1", world.View{})
 		require.Nil(t, e)
 		require.True(t, ok)

@@ -33,9 +33,11 @@ type refusalXML struct {
 // look is Foreign. [fact 38]
 func (c *Client) Bucket(ctx context.Context, e replication.End) (replication.BucketSeen, error) {
 	const op = "GetBucketInfo"
-	seen, err := c.bucketInfo(ctx, e.Region, e.Bucket)
+	seen, err := c.bucketInfo(ctx, e)
 	if region := elsewhere(err); region != "" && region != e.Region {
-		seen, err = c.bucketInfo(ctx, region, e.Bucket)
+		there := e
+		there.Region = region
+		seen, err = c.bucketInfo(ctx, there)
 	}
 	switch se := serviceError(err); {
 	case err == nil:
@@ -59,7 +61,7 @@ func (c *Client) Bucket(ctx context.Context, e replication.End) (replication.Buc
 func (c *Client) refused(ctx context.Context, e replication.End, refusal *oss.ServiceError) (replication.BucketSeen, error) {
 	foreign := replication.BucketSeen{Is: replication.Foreign}
 	denied := fail(ctx, "GetBucketInfo", e.Bucket, refusal)
-	list, err := c.at(e.Region).ListBuckets(ctx, &oss.ListBucketsRequest{Prefix: &e.Bucket, MaxKeys: 1})
+	list, err := c.at(e).ListBuckets(ctx, &oss.ListBucketsRequest{Prefix: &e.Bucket, MaxKeys: 1})
 	switch {
 	case err == nil && slices.ContainsFunc(list.Buckets, func(b oss.BucketProperties) bool { return oss.ToString(b.Name) == e.Bucket }):
 		return replication.BucketSeen{}, denied
@@ -80,10 +82,10 @@ func byRAM(se *oss.ServiceError) bool {
 	return slices.Contains(codes, se.EC) || detail(se).AccessDeniedDetail != nil
 }
 
-// bucketInfo reads a bucket at the endpoint of a region.
-func (c *Client) bucketInfo(ctx context.Context, region, bucket string) (replication.BucketSeen, error) {
+// bucketInfo reads a bucket at the endpoint of the region that e says.
+func (c *Client) bucketInfo(ctx context.Context, e replication.End) (replication.BucketSeen, error) {
 	var x bucketInfoXML
-	if err := c.read(ctx, "GetBucketInfo", region, bucket, map[string]string{"bucketInfo": ""}, &x); err != nil {
+	if err := c.read(ctx, "GetBucketInfo", e, map[string]string{"bucketInfo": ""}, &x); err != nil {
 		return replication.BucketSeen{}, err
 	}
 	b := x.Bucket

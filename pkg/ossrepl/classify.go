@@ -57,6 +57,7 @@ var kinds = map[string]fault.Kind{
 	"NoSuchBucket":                   fault.NotFound, // doc: HTTP 404
 	"NoSuchKey":                      fault.NotFound, // doc: HTTP 404
 	"NoSuchVersion":                  fault.NotFound, // doc: HTTP 404
+	"NoSuchBucketPolicy":             fault.NotFound, // doc: HTTP 404
 	"NoSuchReplicationConfiguration": fault.NotFound, // doc: GetBucketReplication [fact 6]
 	"NoSuchReplicationRule":          fault.NotFound, // doc: GetBucketReplicationProgress
 
@@ -83,6 +84,7 @@ var kinds = map[string]fault.Kind{
 	"InvalidRequest":                   fault.Terminal, // field: versioning differs [fact 13]
 	"InvalidArgument":                  fault.Terminal, // doc: HTTP 400
 	"MissingArgument":                  fault.Terminal, // doc: PutBucketReplication
+	"InvalidPolicyDocument":            fault.Terminal, // doc: errors 0030-00000001 to -07 [fact 70]
 	"MalformedXML":                     fault.Terminal, // doc: error 0031-00000001
 	"InvalidBucketName":                fault.Terminal, // doc: HTTP 400
 	"InvalidObjectName":                fault.Terminal, // doc: HTTP 400
@@ -109,8 +111,10 @@ func fail(ctx context.Context, op, resource string, err error) error {
 		return nil
 	}
 	e := &fault.Error{Op: op, Resource: resource, Kind: fault.Unknown, Err: bare(err)}
-	se, u := serviceError(err), (*unreadable)(nil)
+	se, u, f := serviceError(err), (*unreadable)(nil), (*fault.Error)(nil)
 	switch {
+	case errors.As(err, &f): // there were no credentials to sign with, and why is said
+		return f
 	case ctx.Err() != nil:
 		e.Err = fmt.Errorf("%w: %s", ctx.Err(), fault.Line(bare(err).Error()))
 	case se != nil:

@@ -35,6 +35,7 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 		"CpuLimitExceeded": fault.Throttled, "UploadTrafficRateLimitExceeded": fault.Throttled, "DownloadTrafficRateLimitExceeded": fault.Throttled,
 		"PartitionQpsLimitted": fault.Throttled, "QpsLimitExceeded": fault.Throttled,
 
+		"NoSuchBucketPolicy": fault.NotFound, "InvalidPolicyDocument": fault.Terminal,
 		"NoSuchBucket": fault.NotFound, "NoSuchKey": fault.NotFound, "NoSuchVersion": fault.NotFound,
 		"NoSuchReplicationConfiguration": fault.NotFound, "NoSuchReplicationRule": fault.NotFound,
 		"BucketReplicationAlreadyExist": fault.Exists,

@@ -16,6 +16,8 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/retry"
+
+	"github.com/replidesk/replidesk/pkg/replication"
 )
 
 // DefaultTimeout is how long one call may take when the Config does not say.
@@ -31,6 +33,9 @@ type Config struct {
 	// request, because functions get new ones with every invocation [fact 30].
 	// token is "" for a key that is not temporary.
 	Credentials func() (id, secret, token string)
+	// CredentialsIn returns the access key for the buckets of an account. nil signs
+	// with Credentials everywhere.
+	CredentialsIn func(ctx context.Context, account string) (id, secret, token string, err error)
 	// Transport carries the requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
 	// EndpointFor returns the endpoint of a region with its scheme, or "" for the
@@ -43,14 +48,17 @@ type Config struct {
 	Internal bool
 }
 
-// A Client speaks to OSS in all regions. It is safe for concurrent use.
+// A Client speaks to OSS in all regions and accounts. It is safe for concurrent use.
 type Client struct {
 	config Config
 	http   *http.Client
 
 	mu      sync.Mutex
-	regions map[string]*oss.Client
+	clients map[place]*oss.Client
 }
+
+// A place is what a client of the SDK is for.
+type place struct{ region, account string }
 
 // New returns a client. It makes no request.
 func New(c Config) *Client {
@@ -59,7 +67,7 @@ func New(c Config) *Client {
 	}
 	return &Client{
 		config:  c,
-		regions: map[string]*oss.Client{},
+		clients: map[place]*oss.Client{},
 		http: &http.Client{
 			Transport: c.Transport,
 			Timeout:   c.Timeout,
@@ -69,17 +77,18 @@ func New(c Config) *Client {
 	}
 }
 
-// at returns the SDK's client of a region.
-func (c *Client) at(region string) *oss.Client {
+// at returns the SDK's client for the region and account of a bucket.
+func (c *Client) at(e replication.End) *oss.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cl, ok := c.regions[region]; ok {
+	p, region := place{e.Region, e.Account}, e.Region
+	if cl, ok := c.clients[p]; ok {
 		return cl
 	}
 	cfg := oss.LoadDefaultConfig().
 		WithRegion(region).
 		WithHttpClient(c.http).
-		WithCredentialsProvider(credentials.CredentialsProviderFunc(c.credentials)).
+		WithCredentialsProvider(credentials.CredentialsProviderFunc(c.credentialsIn(e.Account))).
 		WithRetryer(retry.NopRetryer{}).
 		WithRetryMaxAttempts(1). // the engine looks before it repeats anything [fact 37]
 		WithUseInternalEndpoint(c.config.Internal).
@@ -93,7 +102,7 @@ func (c *Client) at(region string) *oss.Client {
 		// The SDK writes the offset of a clock that runs wrong without a lock.
 		o.FeatureFlags &^= oss.FeatureCorrectClockSkew
 	})
-	c.regions[region] = cl
+	c.clients[p] = cl
 	return cl
 }
 
@@ -105,26 +114,38 @@ func isAddress(endpoint string) bool {
 
 var errNoCredentials = errors.New("there is no access key to sign with")
 
-func (c *Client) credentials(context.Context) (credentials.Credentials, error) {
-	if c.config.Credentials == nil {
-		return credentials.Credentials{}, errNoCredentials
+// credentialsIn returns what signs requests for the buckets of an account.
+func (c *Client) credentialsIn(account string) func(context.Context) (credentials.Credentials, error) {
+	return func(ctx context.Context) (credentials.Credentials, error) {
+		var (
+			id, secret, token string
+			err               error
+		)
+		switch {
+		case c.config.CredentialsIn != nil:
+			id, secret, token, err = c.config.CredentialsIn(ctx, account)
+		case c.config.Credentials != nil:
+			id, secret, token = c.config.Credentials()
+		}
+		if err == nil && (id == "" || secret == "") {
+			err = errNoCredentials
+		}
+		if err != nil {
+			return credentials.Credentials{}, err
+		}
+		return credentials.Credentials{AccessKeyID: id, AccessKeySecret: secret, SecurityToken: token}, nil
 	}
-	id, secret, token := c.config.Credentials()
-	if id == "" || secret == "" {
-		return credentials.Credentials{}, errNoCredentials
-	}
-	return credentials.Credentials{AccessKeyID: id, AccessKeySecret: secret, SecurityToken: token}, nil
 }
 
 // read gets one setting of a bucket, or of the account when bucket is "", and decodes it into a struct whose XMLName
 // names the root element. The SDK's own results do not check it, so that any other
 // document would pass for an empty configuration; and they drop what they do not know.
-func (c *Client) read(ctx context.Context, op, region, bucket string, query map[string]string, into any) error {
+func (c *Client) read(ctx context.Context, op string, e replication.End, query map[string]string, into any) error {
 	in := &oss.OperationInput{OpName: op, Method: http.MethodGet, Parameters: query}
-	if bucket != "" {
-		in.Bucket = &bucket
+	if e.Bucket != "" {
+		in.Bucket = &e.Bucket
 	}
-	out, err := c.at(region).InvokeOperation(ctx, in)
+	out, err := c.at(e).InvokeOperation(ctx, in)
 	if err != nil {
 		return err
 	}

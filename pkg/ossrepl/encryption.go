@@ -22,7 +22,7 @@ type encryptionXML struct {
 func (c *Client) Encryption(ctx context.Context, e replication.End) (replication.EncryptionSeen, error) {
 	const op = "GetBucketEncryption"
 	var x encryptionXML
-	err := c.read(ctx, op, e.Region, e.Bucket, map[string]string{"encryption": ""}, &x)
+	err := c.read(ctx, op, e, map[string]string{"encryption": ""}, &x)
 	if codeOf(err) == "NoSuchServerSideEncryptionRule" && ctx.Err() == nil {
 		return replication.EncryptionSeen{}, nil
 	}
@@ -113,7 +113,7 @@ func (s *sampler) list(ctx context.Context, prefix string, pages int) (keys []st
 		req.Prefix = &prefix
 	}
 	for range pages {
-		page, err := s.c.at(s.end.Region).ListObjectsV2(ctx, req)
+		page, err := s.c.at(s.end).ListObjectsV2(ctx, req)
 		if err != nil {
 			return nil, fail(ctx, "ListObjectsV2", s.end.Bucket, err)
 		}

@@ -41,7 +41,7 @@ type lifecycleTimeXML struct {
 func (c *Client) Lifecycle(ctx context.Context, e replication.End) (replication.LifecycleSeen, error) {
 	const op = "GetBucketLifecycle"
 	var x lifecycleXML
-	err := c.read(ctx, op, e.Region, e.Bucket, map[string]string{"lifecycle": ""}, &x)
+	err := c.read(ctx, op, e, map[string]string{"lifecycle": ""}, &x)
 	if codeOf(err) == "NoSuchLifecycle" && ctx.Err() == nil {
 		return replication.LifecycleSeen{}, nil
 	}

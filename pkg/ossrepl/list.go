@@ -30,7 +30,7 @@ func (c *Client) Buckets(ctx context.Context, region string) ([]replication.End,
 			query["marker"] = marker
 		}
 		var x bucketsXML
-		if err := c.read(ctx, op, region, "", query, &x); err != nil {
+		if err := c.read(ctx, op, replication.End{Region: region}, query, &x); err != nil {
 			return nil, fail(ctx, op, "", err)
 		}
 		for _, b := range x.Buckets {

@@ -18,7 +18,7 @@ import (
 // Head reads an object: content by its size, ETag and CRC-64 [fact 12], user
 // metadata, and Last-Modified, which a replica has from its source [fact 35].
 func (c *Client) Head(ctx context.Context, e replication.End, key string) (replication.ObjectSeen, error) {
-	res, err := c.at(e.Region).HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &e.Bucket, Key: &key})
+	res, err := c.at(e).HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &e.Bucket, Key: &key})
 	if se := serviceError(err); se != nil && ctx.Err() == nil && se.StatusCode == http.StatusNotFound {
 		hidden := strings.EqualFold(se.Headers.Get("x-oss-delete-marker"), "true")
 		// An answer to HEAD has no body, and its code in a header may be missing.
@@ -58,7 +58,7 @@ func (c *Client) Put(ctx context.Context, e replication.End, o replication.Canar
 	if o.SSE != "" {
 		sse = &o.SSE
 	}
-	res, err := c.at(e.Region).PutObject(ctx, &oss.PutObjectRequest{
+	res, err := c.at(e).PutObject(ctx, &oss.PutObjectRequest{
 		Tagging: tags, ServerSideEncryption: sse, Bucket: &e.Bucket, Key: &o.Key, Body: strings.NewReader(o.Content), Metadata: meta,
 		ContentType: oss.Ptr("text/plain; charset=utf-8"),
 	})
@@ -85,7 +85,7 @@ func tagging(tags []replication.Tag) string {
 // Delete deletes an object without naming a version: in a versioned bucket that
 // makes a delete marker. That there is no object is not an error.
 func (c *Client) Delete(ctx context.Context, e replication.End, key string) error {
-	_, err := c.at(e.Region).DeleteObject(ctx, &oss.DeleteObjectRequest{Bucket: &e.Bucket, Key: &key})
+	_, err := c.at(e).DeleteObject(ctx, &oss.DeleteObjectRequest{Bucket: &e.Bucket, Key: &key})
 	return fail(ctx, "DeleteObject", e.Bucket+"/"+key, err)
 }
 
@@ -97,7 +97,7 @@ func (c *Client) Purge(ctx context.Context, e replication.End, keys []string) (l
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	bucket, err := c.bucketInfo(ctx, e.Region, e.Bucket)
+	bucket, err := c.bucketInfo(ctx, e)
 	if codeOf(err) == "NoSuchBucket" && ctx.Err() == nil {
 		return nil, nil
 	}
@@ -126,12 +126,12 @@ func (c *Client) purgeVersions(ctx context.Context, e replication.End, key strin
 	resource := e.Bucket + "/" + key
 	req := &oss.ListObjectVersionsRequest{Bucket: &e.Bucket, Prefix: &key, EncodingType: oss.Ptr("url"), MaxKeys: 1000}
 	for {
-		page, err := c.at(e.Region).ListObjectVersions(ctx, req)
+		page, err := c.at(e).ListObjectVersions(ctx, req)
 		if err != nil {
 			return fail(ctx, "ListObjectVersions", resource, err)
 		}
 		for _, id := range versionsOf(page, key) {
-			_, err := c.at(e.Region).DeleteObject(ctx, &oss.DeleteObjectRequest{Bucket: &e.Bucket, Key: &key, VersionId: &id})
+			_, err := c.at(e).DeleteObject(ctx, &oss.DeleteObjectRequest{Bucket: &e.Bucket, Key: &key, VersionId: &id})
 			if codeOf(err) != "NoSuchVersion" && err != nil {
 				return fail(ctx, "DeleteObject", resource, err)
 			}
@@ -184,7 +184,7 @@ func (c *Client) Empty(ctx context.Context, e replication.End, prefixes []string
 		if p != "" {
 			req.Prefix = &p
 		}
-		page, err := c.at(e.Region).ListObjectsV2(ctx, req)
+		page, err := c.at(e).ListObjectsV2(ctx, req)
 		if err != nil {
 			return false, fail(ctx, "ListObjectsV2", e.Bucket, err)
 		}

@@ -19,7 +19,7 @@ func (c *Client) PutRule(ctx context.Context, r replication.RuleSpec) (ruleID, r
 	if r.Tags != nil {
 		return c.putTagged(ctx, r)
 	}
-	res, err := c.at(r.Source.Region).PutBucketReplication(ctx, &oss.PutBucketReplicationRequest{
+	res, err := c.at(r.Source).PutBucketReplication(ctx, &oss.PutBucketReplicationRequest{
 		Bucket:                   oss.Ptr(r.Source.Bucket),
 		ReplicationConfiguration: &oss.ReplicationConfiguration{Rules: []oss.ReplicationRule{ruleOf(r)}},
 	})
@@ -60,7 +60,7 @@ func (c *Client) putTagged(ctx context.Context, r replication.RuleSpec) (ruleID,
 	if err := oss.MarshalUpdateContentMd5(nil, in); err != nil {
 		return "", "", fail(ctx, op, resource, err)
 	}
-	out, err := c.at(r.Source.Region).InvokeOperation(ctx, in)
+	out, err := c.at(r.Source).InvokeOperation(ctx, in)
 	if err != nil {
 		return "", "", fail(ctx, op, resource, err)
 	}
@@ -115,7 +115,7 @@ func (c *Client) PutRTC(ctx context.Context, source replication.End, ruleID stri
 	if on {
 		status = "enabled"
 	}
-	res, err := c.at(source.Region).PutBucketRtc(ctx, &oss.PutBucketRtcRequest{
+	res, err := c.at(source).PutBucketRtc(ctx, &oss.PutBucketRtcRequest{
 		Bucket:           oss.Ptr(source.Bucket),
 		RtcConfiguration: &oss.RtcConfiguration{RTC: &oss.ReplicationTimeControl{Status: &status}, ID: &ruleID},
 	})
@@ -133,7 +133,7 @@ func (c *Client) CloseRule(ctx context.Context, source replication.End, ruleID s
 	if ruleID == "" {
 		return fail(ctx, op, resource, errNoRuleID)
 	}
-	_, err := c.at(source.Region).DeleteBucketReplication(ctx, &oss.DeleteBucketReplicationRequest{
+	_, err := c.at(source).DeleteBucketReplication(ctx, &oss.DeleteBucketReplicationRequest{
 		Bucket: oss.Ptr(source.Bucket), ReplicationRules: &oss.ReplicationRules{IDs: []string{ruleID}},
 	})
 	if ctx.Err() == nil {

@@ -28,7 +28,7 @@ type locationsXML struct {
 func (c *Client) Locations(ctx context.Context, source replication.End) (replication.LocationsSeen, error) {
 	const op = "GetBucketReplicationLocation"
 	var x locationsXML
-	if err := c.read(ctx, op, source.Region, source.Bucket, map[string]string{"replicationLocation": ""}, &x); err != nil {
+	if err := c.read(ctx, op, source, map[string]string{"replicationLocation": ""}, &x); err != nil {
 		return replication.LocationsSeen{}, fail(ctx, op, source.Bucket, err)
 	}
 	s := replication.LocationsSeen{Regions: plainRegions(x.Location), RTC: plainRegions(x.RTC), TransferOnly: map[string][]string{}}
@@ -120,7 +120,7 @@ func (r ruleXML) unknown() (names []string) {
 func (c *Client) Rules(ctx context.Context, source replication.End) (replication.RulesSeen, error) {
 	const op = "GetBucketReplication"
 	var x rulesXML
-	err := c.read(ctx, op, source.Region, source.Bucket, map[string]string{"replication": ""}, &x)
+	err := c.read(ctx, op, source, map[string]string{"replication": ""}, &x)
 	if codeOf(err) == "NoSuchReplicationConfiguration" && ctx.Err() == nil {
 		return replication.RulesSeen{}, nil
 	}
@@ -158,7 +158,7 @@ func (c *Client) Progress(ctx context.Context, source replication.End, ruleID st
 		return none, fail(ctx, op, resource, errNoRuleID)
 	}
 	var x progressXML
-	err := c.read(ctx, op, source.Region, source.Bucket, map[string]string{"replicationProgress": "", "rule-id": ruleID}, &x)
+	err := c.read(ctx, op, source, map[string]string{"replicationProgress": "", "rule-id": ruleID}, &x)
 	if code := codeOf(err); ctx.Err() == nil && (code == "NoSuchReplicationRule" || code == "NoSuchReplicationConfiguration") {
 		return replication.ProgressSeen{Is: replication.Missing}, nil
 	}

@@ -95,7 +95,7 @@ func (l *pages) first(ctx context.Context) (*oss.ObjectProperties, error) {
 		if l.prefix != "" {
 			req.Prefix = &l.prefix
 		}
-		page, err := l.c.at(l.end.Region).ListObjectsV2(ctx, req)
+		page, err := l.c.at(l.end).ListObjectsV2(ctx, req)
 		if err != nil {
 			return nil, fail(ctx, "ListObjectsV2", l.end.Bucket, err)
 		}

@@ -23,8 +23,15 @@ func preflightAdoption(j *Job, v View) Step {
 	if l := LookSource | LookDestination; !v.Seen.Has(l) {
 		return Step{Look: l}
 	}
-	if reason, message := unfitBuckets(r, *v.Seen.Source, *v.Seen.Destination); reason != "" {
+	dst, declared, known := seenOrDeclared(r, v)
+	if !known {
+		return block(j, ReasonUndeclared, undeclared(r), v)
+	}
+	if reason, message := unfitBuckets(r, *v.Seen.Source, dst); reason != "" {
 		return reject(j, reason, message, v)
+	}
+	if declared != nil {
+		j.access().Declared = declared
 	}
 	j.Versioned = v.Seen.Source.Versioning == "Enabled"
 	if l := LookRules | encryptionLooks(r); !v.Seen.Has(l) {

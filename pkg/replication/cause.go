@@ -8,12 +8,16 @@ import (
 // causes is what is read whatever the ticket asks for.
 const causes = LookProgress | LookSource | LookDestination | LookRole | LookAttachment | LookPolicy
 
-// causes returns what is read of this job. The role of an adopted rule is not ours to
-// judge: others made it, as they meant it.
+// causes returns what is read of this job. Within one account the bucket policies do
+// not count [fact 21]. The role of an adopted rule, and what it was granted, is not ours
+// to judge: others made it, as they meant it.
 func (j *Job) causes() Look {
 	l := causes
-	if j.Request.adopts() {
+	switch {
+	case j.Request.adopts():
 		l &^= LookRole | LookAttachment | LookPolicy
+	case j.Request.Across():
+		l |= LookBucketPolicy
 	}
 	if j.Request.KMSKey() != "" {
 		l |= LookKey
@@ -36,7 +40,9 @@ var checks = []check{
 		}
 		return "", ""
 	},
-	func(j *Job, s Seen) (Reason, string) { return unfitBuckets(j.Request, *s.Source, *s.Destination) },
+	func(j *Job, s Seen) (Reason, string) {
+		return unfitBuckets(j.Request, *s.Source, j.Request.declaredFor(*s.Destination))
+	},
 	func(j *Job, s Seen) (Reason, string) {
 		name := j.Request.RoleName()
 		switch {
@@ -59,6 +65,7 @@ var checks = []check{
 		}
 		return "", ""
 	},
+	grantCause,
 	kmsCause,
 }
 

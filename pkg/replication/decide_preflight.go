@@ -29,7 +29,11 @@ func decidePreflight(j *Job, v View) Step {
 	if l := LookSource | LookDestination; !v.Seen.Has(l) {
 		return Step{Look: l}
 	}
-	if reason, message := unfitBuckets(r, *v.Seen.Source, *v.Seen.Destination); reason != "" {
+	dst, declared, known := seenOrDeclared(r, v)
+	if !known {
+		return block(j, ReasonUndeclared, undeclared(r), v)
+	}
+	if reason, message := unfitBuckets(r, *v.Seen.Source, dst); reason != "" {
 		return reject(j, reason, message, v)
 	}
 	j.Versioned = v.Seen.Source.Versioning == "Enabled"
@@ -38,6 +42,12 @@ func decidePreflight(j *Job, v View) Step {
 		l |= LookLocations
 	}
 	overwrites := *r.Historical.Replicate && !j.Versioned && !r.Historical.AcceptOverwrite
+	if overwrites && v.Desk.Handshake(r) { // what lies in the bucket of another account is not listed
+		if r.Declared == nil || !r.Declared.Empty {
+			return reject(j, ReasonOverwrite, fmt.Sprintf("%s keeps no versions, and the ticket does not declare that it holds no object in the scope", r.Destination.Bucket), v)
+		}
+		declared, overwrites = append(declared, "no object in the scope"), false
+	}
 	if overwrites {
 		l |= LookDestinationEmpty
 	}
@@ -70,6 +80,9 @@ func decidePreflight(j *Job, v View) Step {
 	}
 	if overwrites && !*v.Seen.DestinationEmpty {
 		return reject(j, ReasonOverwrite, fmt.Sprintf("%s holds objects in the scope and keeps no versions", r.Destination.Bucket), v)
+	}
+	if declared != nil {
+		j.access().Declared = declared
 	}
 	j.Made.NoRule, j.Made.PairAsked = v.Now, true
 	return Step{Effect: &Effect{Kind: EffectClaimPair}}

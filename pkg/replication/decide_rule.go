@@ -117,7 +117,7 @@ func putRule(j *Job, spec RuleSpec, v View) Step {
 		case early && v.Now.Before(until):
 			return wait(j, ReasonRolePropagating, message, v.by(until))
 		case !early && (j.Block == nil || !o.At.Before(j.Since)): // not tried since the last look
-			return block(j, ReasonRoleUnusable, message, v)
+			return refusedRule(j, message, v)
 		}
 	}
 	j.Rule.Unsettled = true
@@ -130,6 +130,19 @@ func (j *Job) granted() time.Time {
 		return j.Made.KMSPolicy
 	}
 	return j.Made.Attachment
+}
+
+// refusedRule blocks a job whose rule OSS refuses because of its role. Across accounts
+// that can be for want of the grant: whether OSS looks at the destination's bucket
+// policy at the put is nowhere said. [fact 71]
+func refusedRule(j *Job, message string, v View) Step {
+	if j.Request.Across() && !v.Seen.Has(LookBucketPolicy) {
+		return Step{Look: LookBucketPolicy}
+	}
+	if reason, what := grantCause(j, v.Seen); reason != "" {
+		return block(j, reason, message+"; "+what, v)
+	}
+	return block(j, ReasonRoleUnusable, message, v)
 }
 
 func settleRule(j *Job, o Outcome, v View) {

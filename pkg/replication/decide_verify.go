@@ -119,6 +119,8 @@ func (p *Verification) pause(v View) time.Time {
 func awaitFirst(j *Job, v View) Step {
 	p, c := j.Verification, v.Seen.Canary
 	switch {
+	case c.Is == Foreign && v.Desk.Handshake(j.Request):
+		return awaitUnseen(j, v)
 	case c.Is != Exists:
 		return underway(j, ReasonCanaryLost, "the canary "+p.Key, v)
 	case !copyOf(*p.First, *c):
@@ -133,6 +135,25 @@ func awaitFirst(j *Job, v View) Step {
 	p.Encryption = encryptedAs(j.Request, *c)
 	p.Seconds = v.Now.Sub(p.Written).Seconds()
 	advance(p, StepOverwrite, v)
+	return again(j)
+}
+
+// awaitUnseen waits for the canary at a destination that does not let us look: the
+// watermark past its write says that it was copied. [fact 10]
+func awaitUnseen(j *Job, v View) Step {
+	if !v.Seen.Has(LookProgress) {
+		return Step{Look: LookProgress}
+	}
+	p, g := j.Verification, v.Seen.Progress
+	switch {
+	case g.Is == Missing, g.Status == RuleClosing:
+		return vanished(j, v)
+	case !g.Watermark.After(p.Written):
+		return underway(j, ReasonCanaryLost, "the canary "+p.Key+", which the destination does not let us see,", v)
+	}
+	j.Rule.Gone = time.Time{}
+	p.Unseen, p.Watermark, p.Seconds = true, g.Watermark, v.Now.Sub(p.Written).Seconds()
+	advance(p, StepCleanUp, v)
 	return again(j)
 }
 
@@ -163,14 +184,14 @@ func (j *Job) deletionGoes() bool {
 // comes all the same is no fault. [fact 47]
 func awaitDeletion(j *Job, v View) Step {
 	p, c, g := j.Verification, v.Seen.Canary, v.Seen.Progress
-	gone := c.Is != Exists
+	gone := c.Is == Missing
 	goes := j.deletionGoes()
 	if g.Is == Missing || g.Status == RuleClosing { // without the rule nothing follows from what is seen
 		return vanished(j, v)
 	}
 	j.Rule.Gone = time.Time{}
 	switch {
-	case goes && !gone:
+	case c.Is == Foreign, goes && !gone:
 		return underway(j, ReasonDeletionDiffers, "the deletion of "+p.Key, v)
 	case !goes && gone && !(j.Versioned && c.Hidden):
 		return fail(j, ReasonDeletionDiffers, fmt.Sprintf("%s was deleted at the destination although the rule does not replicate deletions", p.Key), v)
@@ -243,8 +264,8 @@ func underway(j *Job, lost Reason, what string, v View) Step {
 		return vanished(j, v)
 	}
 	j.Rule.Gone = time.Time{}
-	if waited >= CanaryLost {
-		return fail(j, lost, fmt.Sprintf("%s has not arrived within %s; %s", what, shortDuration(CanaryLost), j.orNone(cause, message)), v)
+	if limit := j.lostAfter(cause); waited >= limit {
+		return fail(j, lost, fmt.Sprintf("%s has not arrived within %s; %s", what, shortDuration(limit), j.orNone(cause, message)), v)
 	}
 	late := fmt.Sprintf("%s has not arrived after %s; %s", what, shortDuration(CanaryLate), j.orNone(cause, message))
 	switch cause {
@@ -259,7 +280,7 @@ func underway(j *Job, lost Reason, what string, v View) Step {
 	}
 	s := block(j, cause, late, v)
 	if j.Block != nil {
-		j.Block.Next = v.by(j.Block.Next, p.Written.Add(CanaryLost))
+		j.Block.Next = v.by(j.Block.Next, p.Written.Add(j.lostAfter(cause)))
 	}
 	return s
 }
@@ -309,6 +330,10 @@ func awaitWatermark(j *Job, v View) Step {
 // the keys left at the source.
 func conclude(j *Job, left []string, v View) {
 	p := j.Verification
+	if p.Unseen {
+		concludeUnseen(j, left, v)
+		return
+	}
 	e := &Evidence{By: "canary", At: v.Now, Encryption: p.Encryption, Key: p.Key, CRC64: p.First.CRC64, Seconds: p.Seconds, OverwriteSeconds: p.Overwrite, Deletion: p.Deletion}
 	e.Outside = "not checked: every key is in scope"
 	if len(j.Request.Objects.Prefixes) > 0 {
@@ -336,6 +361,20 @@ func conclude(j *Job, left []string, v View) {
 	j.Evidence = e
 }
 
+// concludeUnseen writes the evidence where the destination does not let us look.
+func concludeUnseen(j *Job, left []string, v View) {
+	p := j.Verification
+	e := &Evidence{By: "watermark", Unseen: true, At: v.Now, Key: p.Key, Seconds: p.Seconds, WatermarkBefore: p.Written, Watermark: p.Watermark,
+		Outside: "not checked: the destination does not let us look"}
+	for _, k := range left {
+		e.LeftBehind = append(e.LeftBehind, j.Request.Source.Bucket+"/"+k)
+	}
+	if !j.deletionGoes() || j.Versioned {
+		e.LeftBehind = append(e.LeftBehind, "perhaps the copy "+j.Request.Destination.Bucket+"/"+p.Key)
+	}
+	j.Evidence = e
+}
+
 // verified hands the pair to the watch. After a take-over the rule is looked at
 // once more.
 func verified(j *Job, v View) Step {
@@ -353,6 +392,8 @@ func verified(j *Job, v View) Step {
 	}
 	reason := ReasonVerified
 	switch {
+	case j.Evidence.Unseen:
+		reason = ReasonVerifiedUnseen
 	case j.Evidence.By != "watermark":
 	case j.Evidence.WatermarkBefore.IsZero():
 		reason = ReasonAdopted
@@ -360,6 +401,10 @@ func verified(j *Job, v View) Step {
 		reason = ReasonVerifiedNoCanary
 	}
 	message := reason.Meaning()
+	if a := j.Access; a != nil && a.Declared != nil {
+		j.Evidence.Declared = a.Declared
+		message += "; declared by the ticket and seen by nobody: " + strings.Join(j.Evidence.Declared, ", ")
+	}
 	if left := j.Evidence.LeftBehind; len(left) > 0 {
 		message += "; left behind: " + strings.Join(left, ", ")
 	}

@@ -29,6 +29,8 @@ const (
 	EffectDeleteRole  EffectKind = "delete-role"
 	EffectPutRTC      EffectKind = "put-rtc"
 	EffectOrder       EffectKind = "order"
+	EffectGrant       EffectKind = "grant-destination"
+	EffectRevoke      EffectKind = "revoke-destination"
 	// The system policies are the cloud's own; Policy names one.
 	EffectAttachSystem EffectKind = "attach-system-policy"
 	EffectDetachSystem EffectKind = "detach-system-policy"
@@ -48,7 +50,7 @@ func (k EffectKind) makes() bool {
 // means that it is done.
 func (k EffectKind) TakesAway() bool {
 	switch k {
-	case EffectCloseRule, EffectCleanUp, EffectDetach, EffectDetachSystem, EffectDeletePol, EffectDeleteRole:
+	case EffectCloseRule, EffectCleanUp, EffectDetach, EffectDetachSystem, EffectDeletePol, EffectDeleteRole, EffectRevoke:
 		return true
 	}
 	return false
@@ -71,6 +73,8 @@ type Effect struct {
 	Slot        *Slot      `json:"slot,omitempty"`
 	// GiveBackSlot of a release-pair: the job has a slot, or may have.
 	GiveBackSlot bool `json:"giveBackSlot,omitempty"`
+	// Grant is the statement in the bucket policy of the destination.
+	Grant *BucketGrant `json:"grant,omitempty"`
 }
 
 // A Canary is an object of our own, as it is written.
@@ -145,5 +149,6 @@ type Outcome struct {
 	LeftOver  []string    `json:"leftOver,omitempty"`  // clean-up: keys that could not be removed
 	Target    *TargetSeen `json:"target,omitempty"`    // order: the target, with the order in it if it took one
 	Slot      *SlotSeen   `json:"slot,omitempty"`      // take-slot: the answer
+	Grant     *Granting   `json:"grant,omitempty"`     // grant-destination, revoke-destination
 	RequestID string      `json:"requestId,omitempty"` // of the call that took effect
 }

@@ -111,6 +111,8 @@ func (j *Job) leftovers() []string {
 	}
 	add(!j.Made.Role.IsZero(), "role %s", j.Request.RoleName())
 	add(!j.Made.Policy.IsZero(), "policy %s", j.Request.PolicyName())
+	add(!j.Made.Grant.IsZero() || j.Made.GrantAsked, "%s", j.grantName())
+	add(!j.RuleStands() && j.Stop == nil && j.ownersGrant() != "", "%s", j.ownersGrant())
 	if p := j.Verification; p != nil && j.Evidence == nil && p.Cleared.IsZero() {
 		add(p.Begun, "object %s/%s", r.Source.Bucket, p.Key)
 		add(p.First != nil && p.OutsideKey != "", "object %s/%s", r.Source.Bucket, p.OutsideKey)
@@ -200,6 +202,9 @@ func decideReleasing(j *Job, v View) Step {
 		}
 		j.Made.Rule, j.Rule.Ended = time.Time{}, v.Now
 	}
+	if s, busy := revokeGrant(j, v); busy {
+		return s
+	}
 	if !j.Made.Pair.IsZero() || j.Made.PairAsked {
 		return Step{Effect: releasePair(j)}
 	}
@@ -216,7 +221,10 @@ func mayAppear(j *Job, v View) (until time.Time, behind bool) {
 }
 
 func settleReleasing(j *Job, o Outcome, _ View) {
-	if o.Result == ResultDone {
+	if _, left := settleRevoke(j, o); left != "" && j.Ending != nil {
+		j.Ending.Message += "; left in place: " + left
+	}
+	if o.Result == ResultDone && o.Effect == EffectReleasePair {
 		j.released()
 	}
 }

@@ -127,7 +127,7 @@ func (j *Job) waiting(now time.Time) *Waiting {
 func (j *Job) givenUp() time.Time {
 	proof := func() time.Time {
 		if p := j.Verification; p != nil && p.Step != StepWatermark && !p.Written.IsZero() && j.Evidence == nil {
-			return p.Written.Add(CanaryLost)
+			return p.Written.Add(j.lostAfter(j.Reason))
 		}
 		return time.Time{}
 	}
@@ -159,7 +159,7 @@ func (j *Job) givenUp() time.Time {
 		if j.Block == nil {
 			return time.Time{}
 		}
-		until := j.Block.Since.Add(BlockedLost)
+		until := j.Block.Since.Add(j.patience(j.Block.Reason))
 		if p := proof(); j.Block.Resume == PhaseVerifying && !p.IsZero() && p.Before(until) {
 			return p
 		}
@@ -182,6 +182,12 @@ var actors = map[Reason]string{
 	ReasonKMSPolicyMissing: "whoever administers RAM in the source account",
 	ReasonKMSKeyDisabled:   kmsActor, ReasonKMSKeyDeleted: kmsActor, ReasonKMSKeyImport: kmsActor, ReasonKMSKeyNotFound: kmsActor,
 	ReasonKMSKeyUnusable: kmsActor, ReasonKMSNotOffered: kmsActor, ReasonKMSKeyUnsuited: kmsActor,
+	ReasonGrantMissing:    "the owner of the destination's account",
+	ReasonGrantUnseen:     "the owner of the destination's account",
+	ReasonGrantDenied:     "the owner of the destination's account",
+	ReasonPolicyFull:      "the owner of the destination's account",
+	ReasonPolicyOdd:       "the owner of the destination's account",
+	ReasonUndeclared:      "the owner of the destination's account",
 	ReasonWatermarkStands: "whoever writes to the source bucket",
 	ReasonStartingLate:    "whoever operates this desk",
 	ReasonObserveOnly:     "whoever operates this desk",
@@ -237,6 +243,7 @@ func (j *Job) things() []Thing {
 		{"role", j.Request.RoleName(), j.Made.Role, j.Made.RoleAsked}, {"policy", j.Request.PolicyName(), j.Made.Policy, j.Made.PolicyAsked},
 		{"attachment", j.Request.PolicyName() + " to " + j.Request.RoleName(), j.Made.Attachment, j.Made.AttachAsked},
 		{"attachment", KMSPolicy + " to " + j.Request.RoleName(), j.Made.KMSPolicy, j.Made.KMSPolicyAsked},
+		{"statement", j.grantName(), j.Made.Grant, j.Made.GrantAsked},
 	} {
 		if add(g.what, g.name, g.at); g.asked && g.at.IsZero() {
 			made = append(made, Thing{What: g.what, Name: g.name, Unsure: true})

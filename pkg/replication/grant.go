@@ -55,20 +55,25 @@ func TrustPolicy() string {
 	}}}.String()
 }
 
-// RolePolicy returns the least-privilege policy of the role of a pair within one
-// account: list and get on the source; list, get and put on the destination, and
-// delete there only when deletes are replicated. [fact 20] Bucket policies do not
-// count within one account, so none is read or written. [fact 21]
+// RolePolicy returns the least-privilege policy of the role of a pair: list and get on
+// the source; within one account also list, get and put on the destination, and delete
+// there only when deletes are replicated. [fact 20] Bucket policies do not count then,
+// so none is read or written. [fact 21] Across accounts the bucket policy of the
+// destination gives these, see [GrantFor], and what the role has there counts for
+// nothing. [fact 69]
 func RolePolicy(r Request) string {
 	on := func(bucket string) []string { return []string{"acs:oss:*:*:" + bucket, "acs:oss:*:*:" + bucket + "/*"} }
 	write := []string{"oss:ReplicateList", "oss:ReplicateGet", "oss:ReplicatePut"}
 	if r.ReplicateDeletes {
 		write = append(write, "oss:ReplicateDelete")
 	}
-	return document{Version: "1", Statement: []statement{
+	d := document{Version: "1", Statement: []statement{
 		{Effect: "Allow", Action: []string{"oss:ReplicateList", "oss:ReplicateGet"}, Resource: on(r.Source.Bucket)},
-		{Effect: "Allow", Action: write, Resource: on(r.Destination.Bucket)},
-	}}.String()
+	}}
+	if !r.Across() {
+		d.Statement = append(d.Statement, statement{Effect: "Allow", Action: write, Resource: on(r.Destination.Bucket)})
+	}
+	return d.String()
 }
 
 // SameDocument reports whether two policy documents mean the same: RAM may return

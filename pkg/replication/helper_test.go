@@ -69,7 +69,8 @@ func healthy(r replication.Request) world {
 		Attachment: &replication.AttachmentSeen{Attached: true},
 		Canary:     &replication.ObjectSeen{Is: replication.Missing}, Outside: &replication.ObjectSeen{Is: replication.Missing},
 		Untagged: &replication.ObjectSeen{Is: replication.Missing}, DestinationEmpty: ptr(true),
-		PolicyUse: &replication.PolicyUseSeen{Versions: 1}, Target: &replication.TargetSeen{},
+		BucketPolicy: &replication.BucketPolicySeen{Is: replication.Exists, Document: policyOf(replication.GrantFor(r).String())},
+		PolicyUse:    &replication.PolicyUseSeen{Versions: 1}, Target: &replication.TargetSeen{},
 		Owner:            &replication.OwnerSeen{},
 		SourceEncryption: &replication.EncryptionSeen{}, DestinationEncryption: &replication.EncryptionSeen{},
 		Sample: &replication.SampleSeen{Looked: 3}, Key: keyFor(r),
@@ -88,7 +89,7 @@ func at(p replication.Phase, r replication.Request) *job {
 	j.Outbox = nil
 	j.Phase, j.Since = p, noon
 	order := []replication.Phase{replication.PhasePreflight, replication.PhaseRole, replication.PhasePolicy, replication.PhaseAttachment,
-		replication.PhaseKMSGrant, replication.PhaseRule, replication.PhaseStarting, replication.PhaseVerifying}
+		replication.PhaseKMSGrant, replication.PhaseDestination, replication.PhaseRule, replication.PhaseStarting, replication.PhaseVerifying}
 	past := func(q replication.Phase) bool { return slices.Index(order, p) > slices.Index(order, q) }
 	if past(replication.PhasePreflight) {
 		j.Made.NoRule, j.Made.Pair = begun, begun
@@ -104,6 +105,12 @@ func at(p replication.Phase, r replication.Request) *job {
 	}
 	if past(replication.PhaseKMSGrant) && r.KMSKey() != "" {
 		j.Made.KMSPolicy, j.OwnSSE = noon, "KMS"
+	}
+	if past(replication.PhaseDestination) && r.Across() {
+		j.Access = &replication.Access{Owner: desk.Handshake(r), Seen: noon}
+		if !j.Access.Owner {
+			j.Made.Grant = noon
+		}
 	}
 	if past(replication.PhaseRule) {
 		j.Made.Rule, j.Rule = noon, &replication.Rule{ID: ruleID, Accepted: noon, Confirmed: noon}
@@ -157,7 +164,7 @@ func decide(t *testing.T, j *job, w world, now time.Time) decided {
 
 func through(t *testing.T, j *job, w world, now time.Time, f func(*job, replication.View) replication.Step) decided {
 	t.Helper()
-	v := replication.View{Now: now}
+	v := replication.View{Now: now, Desk: desk}
 	for range 8 {
 		c := j.Clone()
 		s := f(c, v)
@@ -198,6 +205,7 @@ func reveal(seen *world, w world, l replication.Look) {
 	show(seen, w, l, replication.LookUntagged, func() { seen.Untagged = w.Untagged })
 	show(seen, w, l, replication.LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
 	show(seen, w, l, replication.LookPolicyUse, func() { seen.PolicyUse = w.PolicyUse })
+	show(seen, w, l, replication.LookBucketPolicy, func() { seen.BucketPolicy = w.BucketPolicy })
 	show(seen, w, l, replication.LookTarget, func() { seen.Target = w.Target })
 	show(seen, w, l, replication.LookOwner, func() { seen.Owner = w.Owner })
 	show(seen, w, l, replication.LookSourceEncryption, func() { seen.SourceEncryption = w.SourceEncryption })

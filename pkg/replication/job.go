@@ -49,6 +49,10 @@ type Job struct {
 	Made  Made       `json:"made"`
 	Rule  *Rule      `json:"rule,omitempty"`
 
+	// Access is what is known of the grant at a destination in another account; nil:
+	// nothing yet, or none is needed.
+	Access *Access `json:"access,omitempty"`
+
 	Verification *Verification `json:"verification,omitempty"`
 	Evidence     *Evidence     `json:"evidence,omitempty"`
 
@@ -105,6 +109,10 @@ type Made struct {
 
 	KMSPolicy      time.Time `json:"kmsPolicy,omitzero"` // the system policy for keys was attached to the role
 	KMSPolicyAsked bool      `json:"kmsPolicyAsked,omitempty"`
+	// Grant is when the policy of a destination in another account was known to have
+	// the statement, and its ledger to say that the job relies on it.
+	Grant      time.Time `json:"grant,omitzero"`
+	GrantAsked bool      `json:"grantAsked,omitempty"`
 }
 
 // Rule is what is known of the job's rule.
@@ -160,6 +168,7 @@ type Verification struct {
 	Deletion     string      `json:"deletion,omitempty"`
 	ReportedLate bool        `json:"reportedLate,omitempty"`
 	Watermark    time.Time   `json:"watermark,omitzero"` // the first that was seen
+	Unseen       bool        `json:"unseen,omitempty"`   // the destination does not let us look
 	Cleared      time.Time   `json:"cleared,omitzero"`   // when a proof that was broken off was cleaned up, or given up
 }
 
@@ -176,8 +185,12 @@ type Evidence struct {
 	Untagged         string    `json:"untagged,omitempty"`   // what became of the object without the tags of the scope
 	Encryption       string    `json:"encryption,omitempty"` // with KMS: how the copy is encrypted
 	LeftBehind       []string  `json:"leftBehind,omitempty"`
-	WatermarkBefore  time.Time `json:"watermarkBefore,omitzero"` // the first watermark that was seen
+	WatermarkBefore  time.Time `json:"watermarkBefore,omitzero"` // the first watermark that was seen, or when the canary was written
 	Watermark        time.Time `json:"watermark,omitzero"`       // the one to which it moved
+	// Unseen: the destination does not let us look, so the copies were not compared.
+	Unseen bool `json:"unseen,omitempty"`
+	// Declared are facts of the destination that the ticket declares and nobody has seen.
+	Declared []string `json:"declared,omitempty"`
 }
 
 // NewJob returns the job of an accepted ticket in its first phase.

@@ -45,13 +45,14 @@ func block(j *Job, r Reason, message string, v View) Step {
 		b.Since = since
 	}
 	b.Reported[r] = b.Since
-	if v.Now.Sub(b.Since) >= BlockedLost {
-		return fail(j, r, fmt.Sprintf("%s; nothing was done about it for %s", message, shortDuration(BlockedLost)), v)
+	patience := j.patience(r)
+	if v.Now.Sub(b.Since) >= patience {
+		return fail(j, r, fmt.Sprintf("%s; nothing was done about it for %s", message, shortDuration(patience)), v)
 	}
 	if j.Ending != nil {
 		message = j.Ending.Message + "; " + message
 	}
-	b.Next = v.by(v.after(min(max(v.Now.Sub(b.Since)/8, blockedEvery), time.Hour)), b.Since.Add(BlockedLost))
+	b.Next = v.by(v.after(min(max(v.Now.Sub(b.Since)/8, blockedEvery), time.Hour)), b.Since.Add(patience))
 	j.Block, j.Failures = b, 0
 	j.enter(PhaseBlocked, b.Since)
 	j.Reason, j.Message = r, message

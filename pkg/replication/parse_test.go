@@ -16,7 +16,9 @@ const good = `{"specVersion":"1","id":"CHG-2041","action":"replicate","requester
  "destination":{"account":"1000000000000001","region":"cn-shanghai","bucket":"dest-bucket"},
  "objects":{"prefixes":["image/","video","a","A"]},"historical":{"replicate":true}}`
 
-var desk = replication.Desk{Account: "1000000000000001", Reserved: []string{"desk-state"}, Pairs: anyPairs}
+var desk = replication.Desk{Account: "1000000000000001", Reserved: []string{"desk-state"}, Pairs: anyPairs, Accounts: []replication.Account{
+	{UID: "2000000000000002"}, {UID: "3000000000000003", Role: "acs:ram::3000000000000003:role/replidesk-destination"},
+}}
 
 // anyPairs is an allow-list that allows everything.
 var anyPairs = []replication.PairPattern{{Source: replication.EndPattern{Account: "*", Region: "*", Bucket: "*"}, Destination: replication.EndPattern{Account: "*", Region: "*", Bucket: "*"}}}

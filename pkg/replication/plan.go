@@ -71,13 +71,26 @@ func SurveyLooks(r Request, d Desk, s Seen, now time.Time) Look {
 			return step.Look
 		}
 		if step.Effect != nil || !step.Wait.IsZero() { // it is not refused: the plan shows what lies at the destination, and tries to claim the pair
-			return s.Missing(LookDestinationEmpty | LookOwner)
+			return s.Missing(surveyed(r, d))
 		}
 		if step.Next == "" || Row(j.Phase).Decide == nil {
 			return 0
 		}
 	}
 	return 0
+}
+
+// surveyed returns what a plan shows besides. What lies in the bucket of an account
+// whose owner acts by hand is not listed.
+func surveyed(r Request, d Desk) Look {
+	l := LookOwner
+	if !d.Handshake(r) {
+		l |= LookDestinationEmpty
+	}
+	if r.Across() {
+		l |= LookBucketPolicy
+	}
+	return l
 }
 
 // PlanRefused is the plan of a ticket that is wrong by itself.
@@ -151,6 +164,7 @@ var planFields = map[Reason]string{
 	ReasonDestinationMissing: "destination.bucket", ReasonDestinationNotOurs: "destination.bucket", ReasonDestinationRegion: "destination.region",
 	ReasonRegionNotAllowed: "destination.region", ReasonAccelerationNeeded: "transferAcceleration", ReasonAccelerationPointless: "transferAcceleration",
 	ReasonRTCNotOffered: "rtc", ReasonOverwrite: "historical.acceptOverwrite", ReasonRuleExists: "destination.bucket", ReasonPairOwned: "destination.bucket",
+	ReasonGrantDenied: "destination.bucket", ReasonPolicyFull: "destination.bucket", ReasonPolicyOdd: "destination.bucket", ReasonUndeclared: "declared",
 	ReasonAdoptMissing: "target", ReasonAdoptClosing: "target", ReasonPairDiffers: "destination.bucket", ReasonDuplicate: "destination.bucket",
 	ReasonKMSDefaultKey: "kms", ReasonKMSKeyNotFound: "kms.keyId", ReasonKMSKeyUnsuited: "kms.keyId", ReasonKMSKeyDisabled: "kms.keyId",
 	ReasonKMSKeyDeleted: "kms.keyId", ReasonKMSKeyImport: "kms.keyId", ReasonKMSNotOffered: "destination.region",
@@ -173,6 +187,9 @@ func (w *walk) run() {
 			return
 		}
 		step := w.decide()
+		if w.job.Phase == PhaseBlocked && w.job.Reason != ReasonGrantMissing { // nobody is known to mend it
+			return
+		}
 		switch {
 		case step.Effect != nil:
 			w.carryOut(*step.Effect)
@@ -223,6 +240,8 @@ func (w *walk) carryOut(e Effect) {
 		}
 	case EffectPutRule:
 		o.RuleID = unknownRule
+	case EffectGrant:
+		o.Grant = &Granting{Granted: true, Made: true}
 	}
 	Settle(w.job, o, View{Now: w.now, Desk: w.desk})
 }
@@ -245,6 +264,9 @@ func (w *walk) wait(until time.Time) {
 	w.now = until
 	if w.job.Reason == ReasonRuleClosing {
 		w.survey.Seen.Rules = &RulesSeen{}
+	}
+	if w.job.Reason == ReasonGrantMissing {
+		w.survey.Seen.BucketPolicy = granted(w.job.Request, w.survey.Seen.BucketPolicy)
 	}
 }
 
@@ -270,8 +292,12 @@ func (w *walk) world() Seen {
 	if spec.KMSKey != "" {
 		g.KMS, g.KMSKey = "Enabled", spec.KMSKey
 	}
-	if !j.Request.adopts() { // the rule that is adopted stands already
+	switch put := j.Rule != nil && !j.Rule.Accepted.IsZero(); {
+	case j.Request.adopts(): // the rule stands already
+	case put:
 		s.Rules = &RulesSeen{Rules: []RuleSeen{g}}
+	default: // whoever had to act for it took their time
+		s.Rules = &RulesSeen{}
 	}
 	s.Progress = &ProgressSeen{Is: Exists, Status: RuleDoing, Watermark: w.now.Add(time.Second)}
 	s.Role = &RoleSeen{Is: Exists, Trust: TrustPolicy()}
@@ -284,6 +310,8 @@ func (w *walk) world() Seen {
 	s.Canary = &ObjectSeen{Is: Missing}
 	if p := j.Verification; p != nil {
 		switch {
+		case s.Destination != nil && s.Destination.Is == Foreign:
+			s.Canary = &ObjectSeen{Is: Foreign}
 		case p.Step == StepArrive:
 			s.Canary = j.copied(p.First)
 		case p.Step == StepArrive2, p.Step == StepDeleted && !j.deletionGoes():

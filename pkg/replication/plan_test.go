@@ -308,5 +308,5 @@ func TestARefusedPlanSaysOnlyWhatTheTicketSays(t *testing.T) {
 	r.Destination.Account = "2000000000000002"
 	p = replication.Plan(r, planDesk, replication.Survey{}, noon.Add(time.Second))
 	require.Equal(t, "cross", p.Accounts)
-	require.Equal(t, replication.ReasonNotSupported, p.Reasons[0].Code)
+	require.Equal(t, replication.ReasonAccountUnknown, p.Reasons[0].Code)
 }

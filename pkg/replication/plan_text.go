@@ -14,6 +14,8 @@ var effectTexts = map[EffectKind]string{
 	EffectAttach:       "attach the policy to the role",
 	EffectAttachSystem: "attach a policy of the cloud's own to the role",
 	EffectTakeSlot:     "take one of the slots for new rules",
+	EffectGrant:        "see to it that the bucket policy of the destination has this statement; everything else in it stays as it is",
+	EffectRevoke:       "take the statement in the bucket policy of the destination back",
 	EffectPutRule:      "put the rule",
 	EffectCloseRule:    "close the rule",
 	EffectPutRTC:       "turn replication time control of the rule on or off",
@@ -39,6 +41,10 @@ func effectCalls(e Effect, r Request) []string {
 		return []string{"CreatePolicy " + e.Policy}
 	case EffectAttach, EffectAttachSystem:
 		return []string{"AttachPolicyToRole " + e.Policy + " to " + e.Role}
+	case EffectGrant, EffectRevoke:
+		dst := r.Destination.Bucket
+		return []string{"PutObject into the log of the bucket " + dst + " (lease, the policy before the change, who relies on it)",
+			"GetBucketPolicy " + dst, "PutBucketPolicy " + dst + " (not when the policy is as it has to be)"}
 	case EffectPutRule:
 		return []string{"PutBucketReplication " + r.Source.Bucket}
 	case EffectPutRTC:
@@ -79,6 +85,7 @@ func callsOf(l Look, j *Job) []string {
 		{LookOutside, "HeadObject " + r.Destination.Bucket + "/" + OutsideKey(r)},
 		{LookUntagged, "HeadObject " + r.Destination.Bucket + "/" + UntaggedKey(r)},
 		{LookDestinationEmpty, "ListObjectsV2 " + r.Destination.Bucket},
+		{LookBucketPolicy, "GetBucketPolicy " + r.Destination.Bucket},
 		{LookOwner, "GetObject from the log of the pair " + r.Pair()},
 		{LookSourceEncryption, "GetBucketEncryption " + r.Source.Bucket},
 		{LookDestinationEncryption, "GetBucketEncryption " + r.Destination.Bucket},
@@ -112,6 +119,7 @@ func show(seen *Seen, w Seen, l Look) {
 	take(LookOutside, func() { seen.Outside = w.Outside })
 	take(LookUntagged, func() { seen.Untagged = w.Untagged })
 	take(LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
+	take(LookBucketPolicy, func() { seen.BucketPolicy = w.BucketPolicy })
 	take(LookOwner, func() { seen.Owner = w.Owner })
 	take(LookSourceEncryption, func() { seen.SourceEncryption = w.SourceEncryption })
 	take(LookDestinationEncryption, func() { seen.DestinationEncryption = w.DestinationEncryption })
@@ -126,6 +134,7 @@ func (p *PlanResult) annotate(j *Job, s Survey) {
 	p.lifecycles(j.Request, j.Versioned, s.More)
 	p.final(j, s)
 	p.times(j)
+	p.across(j, s.Seen)
 	p.costs(j)
 }
 

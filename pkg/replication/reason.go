@@ -113,6 +113,17 @@ const (
 	ReasonStartingLate    Reason = "rule.starting-late"
 )
 
+// Of the grant at a destination in another account.
+const (
+	ReasonGrantMissing Reason = "destination.grant-missing"
+	ReasonGrantUnseen  Reason = "destination.grant-unseen"
+	ReasonGrantDenied  Reason = "destination.policy-denies"
+	ReasonPolicyFull   Reason = "destination.policy-full"
+	ReasonPolicyOdd    Reason = "destination.policy-unreadable"
+	ReasonPolicyBusy   Reason = "destination.policy-busy"
+	ReasonUndeclared   Reason = "destination.unseen"
+)
+
 // While the live rule is proven, and the causes that the ordered checks find.
 const (
 	ReasonCanaryUnderway   Reason = "canary.underway"
@@ -131,6 +142,7 @@ const (
 	ReasonCanaryKey        Reason = "canary.key-differs"
 	ReasonVerified         Reason = "job.verified"
 	ReasonVerifiedNoCanary Reason = "job.verified-by-watermark"
+	ReasonVerifiedUnseen   Reason = "job.verified-unseen"
 	ReasonPlanned          Reason = "job.planned"
 )
 

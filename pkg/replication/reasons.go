@@ -2,7 +2,7 @@ package replication
 
 // reasons is ordered by code; a test keeps it complete and in order.
 var reasons = []ReasonText{
-	{ReasonAccountUnknown, "the ticket names an account that this desk does not work in", "send the ticket to the desk of that account, or correct source.account"},
+	{ReasonAccountUnknown, "the ticket names an account that this desk is not set up for", "send the ticket to the desk of the source's account; list the account of a destination in the desk file; or correct the account"},
 	{ReasonAdoptAccount, "a rule does not say to which account its destination belongs, and no account that can be asked owns it", "put the UID of the owner into destination.account of the ticket that replidesk discover --json shows, and send that"},
 	{ReasonAdoptClosing, "the rule that was to be adopted is being removed", "ask who disabled it; when the pair is to be replicated again, wait until the rule is gone and send a ticket with the action replicate"},
 	{ReasonAdoptMissing, "the source has no such rule for this destination", "correct source, destination or target (replidesk discover lists the rules that nobody manages), or send a ticket with the action replicate to have one made"},
@@ -27,8 +27,15 @@ var reasons = []ReasonText{
 	{ReasonCapHour, "the desk has made as many rules in the last hour as it may", "nothing; the job goes on when an hour has passed since the oldest of them"},
 	{ReasonObserveOnly, "the desk only observes: it looks and reports, and changes nothing", "if it may act again, set observeOnly to false in the desk file and deploy; the job goes on by itself"},
 	{ReasonDestinationMissing, "the destination bucket does not exist", "create the bucket, or correct destination.bucket, and send a new ticket"},
+	{ReasonGrantMissing, "the bucket policy of the destination does not let the role of the rule write there", "have the owner of the destination's account add the statement that the message names; the job looks again by itself"},
+	{ReasonGrantUnseen, "whether the bucket policy of the destination lets the role of the rule write there cannot be read; the job goes on and tries", "have the owner of the destination's account add the statement that the message names, unless it stands there already; with the second one the job can also look"},
 	{ReasonDestinationNotOurs, "the destination bucket belongs to another account than the ticket says", "correct destination.account or destination.bucket and send a new ticket"},
+	{ReasonPolicyBusy, "another job is changing the bucket policy of the destination", "nothing; it takes seconds, the job goes on by itself"},
+	{ReasonGrantDenied, "a statement of the destination's bucket policy denies the role of the rule what it needs, and a Deny outweighs every Allow", "narrow the Deny named in the message so that it spares the role; the job looks again by itself"},
+	{ReasonPolicyFull, "the bucket policy of the destination has no room for the statement that the rule needs: OSS takes 16 KB, and 4,095 bytes a statement", "take statements out of the policy that nobody needs any more, or join some; the job looks again by itself"},
+	{ReasonPolicyOdd, "the bucket policy of the destination has a form that cannot be changed without risk to what stands in it", "look at it in the console (Permission Control, Bucket Policy) and save it in the usual form, one list of statements without doubled members; the job looks again by itself"},
 	{ReasonDestinationRegion, "the destination bucket lies in another region than the ticket says", "correct destination.region and send a new ticket"},
+	{ReasonUndeclared, "the destination cannot be read, and the ticket does not declare what has to be known of it", "have the owner of the destination's account add the statement for looking that the message names; the job looks again by itself. Or send a ticket with declared under a new id"},
 	{ReasonDenied, "the role of the function may not make the call named in the message", "add the action to the role's policy as in deploy/policies; the job looks again by itself"},
 	{ReasonHistoricalMissing, "the ticket does not say whether existing objects are to be copied, and the default of OSS copies and overwrites", "set historical.replicate to true or false"},
 	{ReasonOverwrite, "copying existing objects can replace objects of the same name at a destination without versioning", "turn versioning on for both buckets, or set historical.acceptOverwrite, or do not copy existing objects"},
@@ -43,6 +50,7 @@ var reasons = []ReasonText{
 	{ReasonUnreadable, "the journal of this ticket is damaged, or was written by a newer version", "look at it with replidesk history ID --verify; after an upgrade that was taken back, upgrade again; then send the ticket again, or under a new id"},
 	{ReasonVerified, "objects of our own were replicated as the ticket asks; the pair is under watch", ""},
 	{ReasonVerifiedNoCanary, "the ticket declined the canary; the watermark moved, which is the only evidence; the pair is under watch", ""},
+	{ReasonVerifiedUnseen, "the destination does not let the desk look; the watermark passed the canary, which is the only evidence; the pair is under watch", ""},
 	{ReasonWorking, "the job is being carried out", ""},
 	{ReasonKMSDefaultKey, "the destination encrypts by default under a key of KMS, and OSS leaves out what would come under it unless the rule has KMS", "set kms.replicate to true and kms.keyId to a key in the destination's region (the bucket's own, named in the message, will do), or take the key off the bucket's default encryption; then send a new ticket"},
 	{ReasonKMSKeyAccount, "the key does not belong to the account of the destination bucket", "name a key of the destination's account, or correct destination.account"},

@@ -61,7 +61,10 @@ type Request struct {
 	// KMS says what becomes of objects under keys of KMS; nil leaves them out.
 	KMS    *KMS   `json:"kms,omitempty"`
 	Limits Limits `json:"limits"`
-	Verify Verify `json:"verify"`
+	// Declared are facts of a destination that the desk may have no right to look at;
+	// nil: none are declared.
+	Declared *Declared `json:"declared,omitempty"`
+	Verify   Verify    `json:"verify"`
 	// DryRun asks for a plan and for nothing else: such a ticket never has a job.
 	DryRun bool `json:"dryRun,omitempty"`
 }
@@ -108,6 +111,9 @@ type Historical struct {
 // Limits are what the watch holds the pair to.
 type Limits struct {
 	MaxLag Duration `json:"maxLag"` // how far the watermark may lie behind; with RTC 10 minutes count
+	// GrantWithin is how long the owner of another account may take to let the role of
+	// the rule write to the destination; 0 is [BlockedLost].
+	GrantWithin Duration `json:"grantWithin,omitempty"`
 }
 
 // Verify says how the live rule is proven.

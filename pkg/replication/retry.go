@@ -61,6 +61,7 @@ func decideRetrying(j *Job, v View) Step {
 			return Step{Look: l}
 		}
 		j.Made.forget(v.Seen)
+		j.grantAnew()
 		j.Made.PairAsked = j.Made.PairAsked || !j.Made.Pair.IsZero()
 		j.Made.Pair, j.Made.NoRule = time.Time{}, time.Time{}
 		if !j.ruleMayStand() {

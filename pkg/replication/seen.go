@@ -21,6 +21,7 @@ const (
 	LookDestinationEmpty // whether the destination holds any object in the scope
 	LookPolicyUse        // versions of the policy, and what it is attached to
 	LookTarget           // the job that a stop is about
+	LookBucketPolicy     // the policy of the destination
 	LookOwner            // the job that owns the pair
 
 	LookSourceEncryption      // default encryption
@@ -47,6 +48,7 @@ type Seen struct {
 	PolicyUse           *PolicyUseSeen
 	Target              *TargetSeen
 	Owner               *OwnerSeen
+	BucketPolicy        *BucketPolicySeen
 
 	SourceEncryption, DestinationEncryption *EncryptionSeen
 
@@ -68,7 +70,7 @@ func (s Seen) Missing(l Look) Look {
 		{LookLocations, s.Locations != nil}, {LookRules, s.Rules != nil}, {LookProgress, s.Progress != nil},
 		{LookRole, s.Role != nil}, {LookPolicy, s.Policy != nil}, {LookAttachment, s.Attachment != nil},
 		{LookCanary, s.Canary != nil}, {LookOutside, s.Outside != nil}, {LookUntagged, s.Untagged != nil}, {LookDestinationEmpty, s.DestinationEmpty != nil},
-		{LookPolicyUse, s.PolicyUse != nil}, {LookTarget, s.Target != nil},
+		{LookPolicyUse, s.PolicyUse != nil}, {LookTarget, s.Target != nil}, {LookBucketPolicy, s.BucketPolicy != nil},
 		{LookOwner, s.Owner != nil},
 		{LookSourceEncryption, s.SourceEncryption != nil}, {LookDestinationEncryption, s.DestinationEncryption != nil},
 		{LookSample, s.Sample != nil}, {LookKey, s.Key != nil},

@@ -14,7 +14,7 @@ func (j *Job) Outstanding() bool { return j.Phase == PhaseFailed && j.holds() }
 func (j *Job) holds() bool {
 	m := j.Made
 	proof := j.Verification != nil && j.Verification.Begun && j.Evidence == nil && j.Verification.Cleared.IsZero()
-	return j.ruleMayStand() || j.RuleStands() || proof || m.PairAsked || m.RoleAsked || m.PolicyAsked || m.AttachAsked || m.KMSPolicyAsked ||
+	return j.ruleMayStand() || j.RuleStands() || proof || m.PairAsked || m.RoleAsked || m.PolicyAsked || m.AttachAsked || m.KMSPolicyAsked || m.GrantAsked || !m.Grant.IsZero() ||
 		!m.Pair.IsZero() || !m.Role.IsZero() || !m.Policy.IsZero() || !m.Attachment.IsZero() || !m.KMSPolicy.IsZero()
 }
 
@@ -46,7 +46,7 @@ func cleared(j *Job, left []string, v View) {
 
 // stoppingParts are taken back in this order: without the rule the grants are of no
 // use, and the pair is free when nothing else of the job can disturb its next owner.
-var stoppingParts = []func(*Job, View) (s Step, busy bool){stopRule, stopAttachment, stopKMSGrant, stopPolicy, stopRole, stopPair}
+var stoppingParts = []func(*Job, View) (s Step, busy bool){stopRule, stopGrant, stopAttachment, stopKMSGrant, stopPolicy, stopRole, stopPair}
 
 func decideStopping(j *Job, v View) Step {
 	for _, part := range stoppingParts {
@@ -145,6 +145,8 @@ func (m *Made) dropPolicy() { m.Policy, m.PolicyAsked = time.Time{}, false }
 func (m *Made) dropAttachment() {
 	m.Attachment, m.AttachAsked = time.Time{}, false
 }
+
+func (m *Made) dropGrant() { m.Grant, m.GrantAsked = time.Time{}, false }
 
 func (m *Made) dropGrants() {
 	m.dropAttachment()
@@ -256,6 +258,10 @@ func settleStopping(j *Job, o Outcome, _ View) {
 		return
 	}
 	switch o.Effect {
+	case EffectRevoke:
+		removed, left := settleRevoke(j, o)
+		j.removed(removed != "", removed)
+		j.leave(left != "", left)
 	case EffectDetach:
 		j.Made.dropAttachment()
 	case EffectDetachSystem:

@@ -103,12 +103,7 @@ func validateEnds(p *Problems, r Request, d Desk) {
 	if r.Source.Bucket == r.Destination.Bucket {
 		p.add(ReasonSameBucket, "destination.bucket", "source and destination are the same bucket")
 	}
-	if r.Source.Account != r.Destination.Account {
-		p.add(ReasonNotSupported, "destination.account", "replication to another account is not supported yet")
-	}
-	if d.Account != "" && r.Source.Account != d.Account && uidForm.MatchString(r.Source.Account) {
-		p.add(ReasonAccountUnknown, "source.account", fmt.Sprintf("this desk works in account %s, not in %s", d.Account, r.Source.Account))
-	}
+	validateAccounts(p, r, d)
 }
 
 // maxPrefixChars is the longest prefix that a rule takes. [fact 7]

@@ -38,7 +38,7 @@ func within(t time.Time, s [2]time.Time) bool { return !t.Before(s[0]) && t.Befo
 
 // desk returns the desk as it is deployed now.
 func (c *cloud) desk() replication.Desk {
-	d := replication.Desk{Caps: c.guards.caps, ObserveOnly: within(c.now, c.guards.observes), Pairs: anyPairs}
+	d := replication.Desk{Account: desk.Account, Accounts: desk.Accounts, Caps: c.guards.caps, ObserveOnly: within(c.now, c.guards.observes), Pairs: anyPairs}
 	if within(c.now, c.guards.unlisted) {
 		d.Pairs = []replication.PairPattern{}
 	}

@@ -104,6 +104,7 @@ func (w *walk) checkStopped(j *job) {
 	took := j.Stop != nil && strings.Contains(strings.Join(j.Stop.Removed, " "), "rule ")
 	w.must(w.c.r.Action != replication.ActionAdopt || !took || w.c.rule == nil || w.c.rule.shown.ID != j.Rule.ID, "the adopted rule stands although it is said to be closed")
 	w.must(!w.c.role && !w.c.policy && !w.c.keys && w.c.attached.IsZero(), "grants stand: role %t, policy %t", w.c.role, w.c.policy)
+	w.must(!w.c.ours, "a statement stands at the destination")
 	if j.Verification == nil || j.Phase != replication.PhaseStopped {
 		return
 	}

@@ -336,7 +336,12 @@ func (w *walk) checkEffect(j *job, e replication.Effect) {
 		}
 	case replication.EffectPutRTC:
 		w.must(j.Watched() && e.RuleID == j.Rule.ID && j.Rule.ID != "", "replication time control of another rule is set")
+	case replication.EffectGrant:
+		w.must(w.c.r.Destination.Account == "3000000000000003", "a bucket policy is changed that its owner keeps")
+	case replication.EffectRevoke:
+		w.must(!w.c.open(), "the grant is taken back while a rule of ours stands")
 	case replication.EffectReleasePair:
+		w.must(!w.c.ours, "the pair is given back while a statement of ours stands")
 		w.must(!w.c.open(), "the pair is given back while a rule of ours stands")
 	}
 }
@@ -353,6 +358,7 @@ func (w *walk) checkEnd(j *job) {
 		w.checkAdopted(j, owned)
 		return
 	}
+	w.must(!w.c.ours || j.Phase == replication.PhaseWatching || strings.Contains(j.Message, "the statement for role"), "a statement is left and not named in %q", j.Message)
 	if j.Phase == replication.PhaseWatching {
 		w.must(owned, "a watched pair is not owned")
 		w.checkObjects(strings.Join(j.Evidence.LeftBehind, " "))

@@ -23,6 +23,7 @@ type cloud struct {
 	hidesRole, namesRule, storesOther, idle, slowStart bool
 	bad float64 // how likely a call goes wrong
 
+	far                                    // a destination in another account
 	owner            string                // of the pair
 	other            replication.OwnerSeen // the owner, when it is another job
 	role, policy     bool
@@ -76,6 +77,7 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 	if !c.r.ReplicateDeletes && c.odds(0.4) {
 		c.r.Objects.Tags = filter([]string{"all", "any"}[rng.IntN(2)], "team=images", "kind=raw")
 	}
+	c.goAcross()
 	if !c.r.RTC && c.odds(0.3) {
 		c.r.Destination.Region = c.r.Source.Region
 	}
@@ -157,6 +159,7 @@ func (c *cloud) wrong() bool { return c.now.Before(c.calm) && c.odds(c.bad) }
 // to lets time pass: rules start and go, changes arrive, people meddle.
 func (c *cloud) to(t time.Time) {
 	c.now = t
+	c.mend()
 	for i := 0; i < len(c.meddle); i++ {
 		if m := c.meddle[i]; !m.at.After(c.now) {
 			c.meddle = append(c.meddle[:i:i], c.meddle[i+1:]...)
@@ -183,7 +186,7 @@ func (c *cloud) fit() bool {
 	if c.r.Action == replication.ActionAdopt { // others gave it its rights
 		return !c.now.Before(c.broken)
 	}
-	return c.role && c.policy && c.keys == (c.r.KMSKey() != "") && !c.attached.IsZero() && !c.now.Before(c.broken) && c.now.Sub(c.attached) > 8*time.Second
+	return c.role && c.policy && c.keys == (c.r.KMSKey() != "") && !c.attached.IsZero() && (!c.r.Across() || c.granted) && !c.now.Before(c.broken) && c.now.Sub(c.attached) > 8*time.Second
 }
 
 func (c *cloud) copies() bool {
@@ -312,7 +315,8 @@ func (c *cloud) seen(j *job) world {
 		w.Attachment.Others, w.Attachment.System = []string{replication.KMSPolicy}, []string{replication.KMSPolicy}
 	}
 	w.Attachment.Attached = !c.attached.IsZero() && !c.now.Before(c.broken)
-	if v := j.Verification; v != nil {
+	c.seeAcross(&w)
+	if v := j.Verification; v != nil && !c.unseen {
 		w.Canary, w.Outside, w.Untagged = c.target[v.Key].head(), c.target[v.OutsideKey].head(), c.target[v.UntaggedKey].head()
 	}
 	return w
@@ -371,6 +375,8 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 			o.Result = replication.ResultUnknown
 		}
 		c.role = (!c.attached.IsZero() || c.keys) && c.role
+	case replication.EffectGrant, replication.EffectRevoke:
+		c.changeGrant(e.Kind, &o)
 	case replication.EffectPutRule:
 		c.putRule(&o)
 	case replication.EffectCloseRule:
@@ -404,7 +410,7 @@ func (c *cloud) putRule(o *replication.Outcome) {
 	switch {
 	case c.rule != nil:
 		o.Result = replication.ResultExists
-	case !c.fit():
+	case !c.fit() && (c.checked || !c.r.Across() || c.granted):
 		o.Result = replication.ResultRefused
 		o.Trouble = &replication.Trouble{Kind: replication.TroubleRoleUnfit, Op: "PutBucketReplication", Code: "NoPermission"}
 	default:

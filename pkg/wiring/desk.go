@@ -14,6 +14,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
+	"github.com/replidesk/replidesk/pkg/bucketlog"
 	"github.com/replidesk/replidesk/pkg/config"
 	"github.com/replidesk/replidesk/pkg/engine"
 	"github.com/replidesk/replidesk/pkg/journal"
@@ -47,6 +48,9 @@ type Desk struct {
 	Grants  *ramgrant.Client
 	Keys    *kmskey.Client
 	Bus     *mnsbus.Bus
+	// Destinations are the bucket policies in other accounts.
+	Destinations bucketlog.Log
+	sessions     *ramgrant.Sessions
 
 	// checked is closed over by CheckBucket: the state bucket is looked at once an
 	// instance, and again as long as it was not in order.
@@ -71,11 +75,13 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 	d.Journal = journal.New(d.Store, journal.Options{Schema: replication.Schema, MinReader: replication.MinReader, MaxBody: maxJob})
 	d.Marks = engine.Marks{Marks: journal.NewMarks(d.Store), Shards: c.Shards}
 	d.Pairs = pairlog.Log{Journal: d.Journal, Worker: c.Instance}
-	d.OSS = ossrepl.New(ossrepl.Config{Credentials: creds.Get, Transport: counted, EndpointFor: endpoint, Timeout: engine.CallTimeout})
+	d.OSS = ossrepl.New(ossrepl.Config{CredentialsIn: d.credentialsIn(c), Transport: counted, EndpointFor: endpoint, Timeout: engine.CallTimeout})
 	d.Grants = ramgrant.New(ramgrant.Config{Credentials: creds.Get, Transport: counted,
 		RAM: scheme + "://ram.aliyuncs.com", STS: scheme + "://sts.aliyuncs.com", Timeout: engine.CallTimeout})
 	d.Keys = kmskey.New(kmskey.Config{Credentials: creds.Get, Transport: counted, Timeout: engine.CallTimeout,
 		EndpointFor: func(region string) string { return scheme + "://kms." + region + ".aliyuncs.com" }})
+	d.sessions = d.Grants.Sessions()
+	d.Destinations = bucketlog.Log{Journal: d.Journal, Policies: d.OSS, Worker: c.Instance}
 	d.Bus = mnsbus.New(mnsbus.Config{
 		Account: c.Account, Region: c.Region, Internal: c.Internal, Scheme: scheme,
 		Credentials: creds.Get, Transport: transport, Source: "replidesk/" + c.Account + "/" + c.Region,
@@ -87,11 +93,24 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 	return d
 }
 
+// credentialsIn returns what signs for the buckets of an account: the keys of the role
+// to assume there, or our own.
+func (d *Desk) credentialsIn(c config.Config) func(context.Context, string) (id, secret, token string, err error) {
+	rules := Rules(c)
+	return func(ctx context.Context, account string) (id, secret, token string, err error) {
+		if role := rules.RoleIn(account); role != "" {
+			return d.sessions.Key(ctx, role)
+		}
+		id, secret, token = d.Credentials.Get()
+		return id, secret, token, nil
+	}
+}
+
 // Engine returns the engine of one owner.
 func (d *Desk) Engine(o replication.Owner) *engine.Engine {
 	return &engine.Engine{
 		Owner: o, Worker: string(o) + "/" + d.Config.Instance, Journal: d.Journal, Marks: d.Marks,
-		Rules: d.OSS, Objects: d.OSS, Grants: d.Grants, Pairs: d.Pairs, Slots: slotlog.Log{Journal: d.Journal, Worker: d.Config.Instance}, Bus: d.Bus, Previews: d.OSS,
+		Rules: d.OSS, Objects: d.OSS, Grants: d.Grants, Pairs: d.Pairs, Destinations: d.Destinations, Slots: slotlog.Log{Journal: d.Journal, Worker: d.Config.Instance}, Bus: d.Bus, Previews: d.OSS,
 		Keys: d.Keys,
 		Desk: Rules(d.Config), Pace: d.Config.Pace, Log: d.Log,
 		Count: func(ctx context.Context) (context.Context, func() int) {

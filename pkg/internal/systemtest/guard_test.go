@@ -148,6 +148,9 @@ func (g *guard) judgeOSS(c world.Call, tickets map[string]replication.Request) s
 		return "not what is done to the state"
 	}
 	for id, r := range tickets {
+		if r.Destination.Bucket == bucket && r.Across() && (c.Action == "PutBucketPolicy" || c.Action == "DeleteBucketPolicy") {
+			return g.judgeBucketPolicy(c, r)
+		}
 		if r.Source.Bucket != bucket {
 			continue
 		}

@@ -104,6 +104,19 @@ var tour = []struct {
 			time.Sleep(time.Hour)
 		}
 	}},
+	{"a pair of two accounts is set up and breaks, of which its owner lets us see", func(d *desk) {
+		d.bucket("across-src", home, false)
+		d.theirBucket("across-dst", home, false)
+		d.policyOf("across-dst", replication.LookStatement(d.parsed(d.across("CHG-30", "across-src", "across-dst", home, ""))))
+		d.submit(d.across("CHG-30", "across-src", "across-dst", home, ""))
+		if d.comesTo("CHG-30", replication.PhaseBlocked) {
+			d.policyOf("across-dst", replication.LookStatement(d.tickets["CHG-30"]), replication.GrantFor(d.tickets["CHG-30"]).String())
+		}
+		if d.comesTo("CHG-30", replication.PhaseStarting) {
+			d.policyOf("across-dst", replication.LookStatement(d.tickets["CHG-30"]))
+		}
+		time.Sleep(2 * time.Hour)
+	}},
 	{"replication time control is turned on", func(d *desk) {
 		d.submit(about(replication.ActionSetRTC, "RTC-1", "CHG-1", `,"rtc":true`))
 		time.Sleep(time.Hour)

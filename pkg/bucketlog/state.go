@@ -1,0 +1,99 @@
+package bucketlog
+
+import (
+	"slices"
+	"time"
+
+	"github.com/replidesk/replidesk/pkg/replication"
+)
+
+// state is what an entry holds.
+type state struct {
+	Lease     *lease     `json:"lease,omitempty"` // nil: nobody is changing the policy
+	Reliances []reliance `json:"reliances,omitempty"`
+	// Before is the policy before the write that this entry precedes; nil: none does.
+	Before *string `json:"before,omitempty"`
+}
+
+type lease struct {
+	Job    string    `json:"job"`
+	Worker string    `json:"worker"`
+	Until  time.Time `json:"until"`
+}
+
+// A reliance says that a job relies on a statement.
+type reliance struct {
+	Job   string                  `json:"job"`
+	Grant replication.BucketGrant `json:"grant"`
+	// Made: a write of the statement was begun, so it is this desk's if it stands.
+	Made bool `json:"made,omitempty"`
+}
+
+// of reports whether a reliance is on the statement that g stands for.
+func (r reliance) of(g replication.BucketGrant) bool {
+	return r.Grant.Principal == g.Principal && slices.Equal(r.Grant.Resources, g.Resources)
+}
+
+// begin records that job is about to write g.
+func (s *state) begin(job string, g replication.BucketGrant) { s.put(job, g, true) }
+
+// rely records that job relies on g, which stands.
+func (s *state) rely(job string, g replication.BucketGrant) { s.put(job, g, s.made(g)) }
+
+func (s *state) put(job string, g replication.BucketGrant, made bool) {
+	i := slices.IndexFunc(s.Reliances, func(r reliance) bool { return r.Job == job && r.of(g) })
+	if i < 0 {
+		i = len(s.Reliances)
+		s.Reliances = append(s.Reliances, reliance{})
+	}
+	s.Reliances[i] = reliance{Job: job, Grant: g, Made: made}
+}
+
+func (s *state) relies(job string, g replication.BucketGrant) bool {
+	return slices.ContainsFunc(s.Reliances, func(r reliance) bool { return r.Job == job && r.of(g) })
+}
+
+// made reports whether the statement is this desk's.
+func (s *state) made(g replication.BucketGrant) bool {
+	return slices.ContainsFunc(s.Reliances, func(r reliance) bool { return r.of(g) && r.Made })
+}
+
+// drop records that job does not rely on g any more. What this desk made stays its
+// own as long as anybody relies on it.
+func (s *state) drop(job string, g replication.BucketGrant) {
+	made := s.made(g)
+	s.Reliances = slices.DeleteFunc(s.Reliances, func(r reliance) bool { return r.Job == job && r.of(g) })
+	for i, r := range s.Reliances {
+		if r.of(g) {
+			s.Reliances[i].Made = made
+		}
+	}
+}
+
+// all returns the statement with what all jobs need that rely on it.
+func (s *state) all(g replication.BucketGrant) replication.BucketGrant { return s.union(g, "") }
+
+// others returns the statement with what the other jobs need, or nil when no other
+// job relies on it.
+func (s *state) others(job string, g replication.BucketGrant) *replication.BucketGrant {
+	u := s.union(g, job)
+	if len(u.Actions) == 0 {
+		return nil
+	}
+	return &u
+}
+
+func (s *state) union(g replication.BucketGrant, but string) replication.BucketGrant {
+	u := replication.BucketGrant{Principal: g.Principal, Resources: g.Resources}
+	for _, r := range s.Reliances {
+		if !r.of(g) || r.Job == but {
+			continue
+		}
+		for _, a := range r.Grant.Actions {
+			if !slices.Contains(u.Actions, a) {
+				u.Actions = append(u.Actions, a)
+			}
+		}
+	}
+	return u
+}

@@ -1,0 +1,301 @@
+package replication
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Limits of a bucket policy, in bytes. [fact 70]
+const (
+	maxBucketPolicy    = 16 * 1024
+	maxBucketStatement = 4095
+)
+
+// A BucketGrant is the one statement that a rule needs in the bucket policy of a
+// destination in another account.
+type BucketGrant struct {
+	Principal string   `json:"principal"` // the sessions of the role that OSS assumes
+	Actions   []string `json:"actions"`   // of OSS
+	Resources []string `json:"resources"`
+}
+
+// GrantFor returns the statement that the role of r needs at the destination. The
+// role's name is written in lower case there, the account in the principal is that of
+// the source, the one in the resources that of the destination. [fact 69] The right to
+// delete is left out unless deletes are replicated.
+func GrantFor(r Request) BucketGrant {
+	bucket := fmt.Sprintf("acs:oss:*:%s:%s", r.Destination.Account, r.Destination.Bucket)
+	g := BucketGrant{
+		Principal: fmt.Sprintf("arn:sts::%s:assumed-role/%s/*", r.Source.Account, strings.ToLower(r.RoleName())),
+		Actions:   []string{"oss:ReplicateList", "oss:ReplicateGet", "oss:ReplicatePut"},
+		Resources: []string{bucket, bucket + "/*"},
+	}
+	if r.ReplicateDeletes {
+		g.Actions = append(g.Actions, "oss:ReplicateDelete")
+	}
+	return g
+}
+
+// String returns the statement as it stands in a policy.
+func (g BucketGrant) String() string {
+	b, err := json.Marshal(statement{Effect: "Allow", Action: g.Actions, Principal: []string{g.Principal}, Resource: g.Resources})
+	if err != nil { // strings and slices of strings always marshal
+		return ""
+	}
+	return string(b)
+}
+
+// A BucketPolicy is the policy of a bucket, as it was read. Everything in it that is
+// not ours is kept byte for byte: changes are cut out of the text and put into it.
+type BucketPolicy struct {
+	text       string
+	statements []bucketStatement
+	end        int // of the list of statements: where its "]" stands
+}
+
+// A bucketStatement is one statement and where it stands in the text.
+type bucketStatement struct {
+	from, to int
+	members  map[string]json.RawMessage
+}
+
+// ParseBucketPolicy reads a policy; "" is the one of a bucket that has none. What it
+// cannot take apart with certainty is an error: nothing is changed in such a document.
+func ParseBucketPolicy(text string) (BucketPolicy, error) {
+	if text == "" {
+		text = `{"Version":"1","Statement":[]}`
+	}
+	p := BucketPolicy{text: text}
+	d := json.NewDecoder(strings.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return p, errors.New("it is not a JSON object")
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return p, fmt.Errorf("it is not JSON: %w", err)
+		}
+		member := fmt.Sprint(name)
+		if seen[strings.ToLower(member)] {
+			return p, fmt.Errorf("it has the member %s twice", member)
+		}
+		seen[strings.ToLower(member)] = true
+		if member == "Statement" {
+			err = p.readStatements(d)
+		} else {
+			err = d.Decode(new(json.RawMessage))
+		}
+		if err != nil {
+			return p, err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return p, fmt.Errorf("it is not JSON: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return p, errors.New("there is something after its end")
+	}
+	if !seen["statement"] || p.end == 0 {
+		return p, errors.New("it has no list of statements")
+	}
+	return p, nil
+}
+
+func (p *BucketPolicy) readStatements(d *json.Decoder) error {
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return errors.New("its member Statement is not a list")
+	}
+	for d.More() {
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return fmt.Errorf("a statement is not JSON: %w", err)
+		}
+		members, err := membersOf(raw)
+		if err != nil {
+			return fmt.Errorf("statement %d: %w", len(p.statements)+1, err)
+		}
+		to := int(d.InputOffset())
+		p.statements = append(p.statements, bucketStatement{to - len(raw), to, members})
+	}
+	if _, err := d.Token(); err != nil {
+		return fmt.Errorf("the statements are not JSON: %w", err)
+	}
+	p.end = int(d.InputOffset()) - 1
+	return nil
+}
+
+// membersOf reads the members of a statement and refuses doubled ones: which of the
+// two counts is nowhere said.
+func membersOf(raw json.RawMessage) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("it is not an object")
+	}
+	m := map[string]json.RawMessage{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		member := fmt.Sprint(name)
+		if m[member] != nil {
+			return nil, fmt.Errorf("it has the member %s twice", member)
+		}
+		m[member] = value
+	}
+	return m, nil
+}
+
+// list returns a member that is a string or a list of strings; ok is false when it is
+// something else.
+func (s bucketStatement) list(member string) (values []string, ok bool) {
+	raw, there := s.members[member]
+	if !there {
+		return nil, true
+	}
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		return []string{one}, true
+	}
+	return values, json.Unmarshal(raw, &values) == nil
+}
+
+func (s bucketStatement) allows() bool {
+	effect, ok := s.list("Effect")
+	return ok && len(effect) == 1 && effect[0] == "Allow"
+}
+
+// ownMembers are those of a statement of ours; one that has others is not ours.
+var ownMembers = []string{"Effect", "Action", "Principal", "Resource"}
+
+// plain reports whether a statement has no other members.
+func (s bucketStatement) plain() bool {
+	for name := range s.members {
+		if !slices.Contains(ownMembers, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// ours reports whether a statement is the one that g stands for, whatever actions it
+// allows: the same principal, the same resources, and no member besides.
+func (s bucketStatement) ours(g BucketGrant) bool {
+	principals, ok1 := s.list("Principal")
+	resources, ok2 := s.list("Resource")
+	_, ok3 := s.list("Action")
+	return s.plain() && s.allows() && ok1 && ok2 && ok3 && sameSet(principals, []string{g.Principal}) && sameSet(resources, g.Resources)
+}
+
+// asMade reports whether a statement is g, by meaning.
+func (s bucketStatement) asMade(g BucketGrant) bool {
+	actions, _ := s.list("Action")
+	return s.ours(g) && sameSet(actions, g.Actions)
+}
+
+func sameSet(a, b []string) bool {
+	x, y := slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b)))
+	return slices.Equal(x, y)
+}
+
+// String returns the document.
+func (p BucketPolicy) String() string { return p.text }
+
+// Merge returns the document with g in it. When the document allows all of g already
+// it is returned as it is. A statement of ours that allows less is given what is
+// missing; otherwise g is added at the end. Everything else keeps its bytes.
+func (p BucketPolicy) Merge(g BucketGrant) (merged string, changed bool) {
+	if p.Allows(g) {
+		return p.text, false
+	}
+	for _, s := range p.statements {
+		if s.ours(g) {
+			actions, _ := s.list("Action")
+			g.Actions = append(slices.Clone(g.Actions), lacking(g.Actions, actions)...)
+			return p.text[:s.from] + g.String() + p.text[s.to:], true
+		}
+	}
+	if len(p.statements) == 0 {
+		return p.text[:p.end] + g.String() + p.text[p.end:], true
+	}
+	last := p.statements[len(p.statements)-1].to
+	return p.text[:last] + "," + g.String() + p.text[last:], true
+}
+
+// lacking returns the elements of list that have does not have.
+func lacking(have, list []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(have, s) })
+}
+
+// Remove returns the document without the statement that is g by meaning, and whether
+// there was one. When no statement is left the document is "": the bucket is to have
+// no policy. What is ours but was changed is not touched.
+func (p BucketPolicy) Remove(g BucketGrant) (rest string, removed bool) {
+	for i, s := range p.statements {
+		if !s.asMade(g) {
+			continue
+		}
+		switch {
+		case len(p.statements) == 1:
+			return "", true
+		case i+1 < len(p.statements):
+			return p.text[:s.from] + p.text[p.statements[i+1].from:], true
+		}
+		return p.text[:p.statements[i-1].to] + p.text[s.to:], true
+	}
+	return p.text, false
+}
+
+// Holds reports whether a statement of ours stands in the document, changed or not.
+func (p BucketPolicy) Holds(g BucketGrant) bool {
+	return slices.ContainsFunc(p.statements, func(s bucketStatement) bool { return s.ours(g) })
+}
+
+// Exactly reports whether a statement of ours stands in the document and is g by meaning.
+func (p BucketPolicy) Exactly(g BucketGrant) bool {
+	return slices.ContainsFunc(p.statements, func(s bucketStatement) bool { return s.asMade(g) })
+}
+
+// Unfit returns why g cannot be merged into the document, or "": a Deny that stands
+// against it, or a limit of bucket policies.
+func (p BucketPolicy) Unfit(g BucketGrant) (Reason, string) {
+	if i, denied := p.denies(g, false); denied {
+		return ReasonGrantDenied, fmt.Sprintf("statement %d of the bucket policy denies %s what it needs, and a Deny outweighs every Allow: %s", i+1, g.Principal, p.shown(i))
+	}
+	if n := len(g.String()); n > maxBucketStatement {
+		return ReasonPolicyFull, fmt.Sprintf("the statement has %d bytes, OSS takes %d", n, maxBucketStatement)
+	}
+	if merged, _ := p.Merge(g); len(merged) > maxBucketPolicy {
+		return ReasonPolicyFull, fmt.Sprintf("with the statement the bucket policy has %d bytes, OSS takes %d", len(merged), maxBucketPolicy)
+	}
+	return "", ""
+}
+
+// Notice tells of a Deny that stands against g under a condition, or "": whether the
+// condition holds for OSS cannot be known.
+func (p BucketPolicy) Notice(g BucketGrant) string {
+	if i, denied := p.denies(g, true); denied {
+		return fmt.Sprintf("statement %d of the bucket policy denies %s what it needs when its condition holds: %s", i+1, g.Principal, p.shown(i))
+	}
+	return ""
+}
+
+// shown returns a statement for people, shortened.
+func (p BucketPolicy) shown(i int) string {
+	const most = 300
+	s := strings.Join(strings.Fields(p.text[p.statements[i].from:p.statements[i].to]), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
