@@ -83,6 +83,7 @@ func (r Request) Changes(old Request) []string {
 	if r.adopts() || old.adopts() { // an adoption takes the role as it is
 		r.Role, old.Role = RoleChoice{}, RoleChoice{}
 	}
+	r.KMS, old.KMS = r.plainKMS(), old.plainKMS()
 	was, is := optionsOf(old), optionsOf(r)
 	names := maps.Clone(was)
 	maps.Copy(names, is)
@@ -93,6 +94,15 @@ func (r Request) Changes(old Request) []string {
 		}
 	}
 	return d
+}
+
+// plainKMS returns what a ticket says of KMS in one of the ways in which that can be said.
+func (r Request) plainKMS() *KMS {
+	key := r.KMSKey()
+	if key == "" {
+		return nil
+	}
+	return &KMS{Replicate: r.KMS.Replicate, KeyID: keyARN(key, r.Destination)}
 }
 
 func orAbsent(s string) string {

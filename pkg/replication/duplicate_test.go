@@ -84,6 +84,13 @@ func TestChangesNameEachOptionThatDiffers(t *testing.T) {
 		require.Contains(t, changed(change), want)
 	}
 	r, old := request(), request()
+	r.KMS = &replication.KMS{Replicate: ptr(false)}
+	require.Empty(t, r.Changes(old), "to decline KMS is not to speak of it")
+	r.KMS, old.KMS = &replication.KMS{Replicate: ptr(true), KeyID: keyID}, &replication.KMS{Replicate: ptr(true), KeyID: keyARN}
+	require.Empty(t, r.Changes(old), "a key can be named by its id and by its ARN")
+	old.KMS.KeyID = otherKey
+	require.Len(t, r.Changes(old), 1)
+	r, old = request(), request()
 	r.Objects.Tags, old.Objects.Tags = filter("all", "a=b", "c=d"), filter("all", "c=d", "a=b")
 	require.Empty(t, r.Changes(old), "the order of tags does not matter")
 }
