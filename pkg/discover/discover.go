@@ -185,41 +185,65 @@ func inParallel(n int, f func(int)) {
 type patience struct {
 	mu    sync.Mutex
 	until time.Time // no call before
+	holds int       // in a row, without a call that succeeded in between
 }
 
-// tries bounds how often one call is repeated.
-const tries = 8
+const (
+	// tries bounds how often one call is repeated that fails for a passing reason.
+	tries = 8
+	// longestThrottled bounds how long one call waits for a cloud that asks for fewer:
+	// that uses up no try.
+	longestThrottled = 10 * time.Minute
+	// longestPause is the longest pause between two tries that nobody asked for.
+	longestPause = 30 * time.Second
+)
 
 // call makes a call until it succeeds, fails for good, or was tried often enough.
 // Pauses double from half a second, or are what the service asks for.
 func (p *patience) call(ctx context.Context, f func() error) error {
-	for n := 1; ; n++ {
+	for n, began := 1, time.Now(); ; {
 		if err := p.wait(ctx); err != nil {
 			return err
 		}
 		err := f()
-		kind := fault.Of(err)
-		if err == nil || n == tries || kind != fault.Throttled && kind != fault.Retryable && kind != fault.Unknown {
-			return err
-		}
-		pause := max(time.Second<<(n-1)/2, min(fault.After(err), time.Minute))
-		if kind == fault.Throttled {
-			p.hold(pause)
-			continue
-		}
-		if err := sleep(ctx, pause); err != nil {
+		switch kind := fault.Of(err); {
+		case err == nil:
+			p.calm()
+			return nil
+		case kind == fault.Throttled && time.Since(began) < longestThrottled:
+			p.hold(fault.After(err))
+		case (kind == fault.Retryable || kind == fault.Unknown) && n < tries:
+			if err := sleep(ctx, pause(n)); err != nil {
+				return err
+			}
+			n++
+		default:
 			return err
 		}
 	}
 }
 
-// hold keeps every call from being made for a while.
-func (p *patience) hold(d time.Duration) {
+// pause returns how long to wait after the nth failure in a row.
+func pause(n int) time.Duration {
+	return min(time.Second<<min(n-1, 10)/2, longestPause)
+}
+
+// hold keeps every call from being made for a while: what the service asks for, but a
+// minute at most, or longer with each time in a row.
+func (p *patience) hold(asked time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if until := time.Now().Add(d); until.After(p.until) {
-		p.until = until
+	if time.Now().Before(p.until) { // one that was under way when the hold began
+		return
 	}
+	p.holds++
+	p.until = time.Now().Add(max(pause(p.holds), min(asked, time.Minute)))
+}
+
+func (p *patience) calm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holds = 0
 }
 
 func (p *patience) wait(ctx context.Context) error {

@@ -160,9 +160,20 @@ func TestAScan(t *testing.T) {
 		for range 100 {
 			f.fail["src-000"] = append(f.fail["src-000"], fault.Throttled)
 		}
+		began := time.Now()
 		r, err := f.scan().Run(t.Context())
 		require.NoError(t, err)
 		require.Len(t, r.Unread, 1)
+		require.InDelta(t, 10, time.Since(began).Minutes(), 1, "throttling uses up time, and no tries")
+	})
+	bubble(t, "bears that all of the throttling falls on one call", func(t *testing.T) {
+		f := account(1)
+		for range 15 {
+			f.fail["src-000"] = append(f.fail["src-000"], fault.Throttled)
+		}
+		r, err := f.scan().Run(t.Context())
+		require.NoError(t, err)
+		require.Len(t, r.Rules, 1)
 	})
 	bubble(t, "fails when the buckets cannot be listed", func(t *testing.T) {
 		f := account(1)
