@@ -23,3 +23,23 @@ func (s *session) encryption(e replication.End) func(context.Context) (replicati
 func (s *session) sample(ctx context.Context) (replication.SampleSeen, error) {
 	return s.e.Objects.Sample(ctx, s.job.Request.Source, s.job.Request.Objects.Prefixes)
 }
+
+// key reads the key of copies. One in another account does not have to let us look.
+func (s *session) key(ctx context.Context) (replication.KeySeen, error) {
+	r := s.job.Request
+	k, err := s.e.Keys.Key(ctx, r.Destination, r.KMSKey())
+	if fault.Of(err) == fault.Denied && r.Source.Account != r.Destination.Account {
+		return replication.KeySeen{Unread: fault.Line(err.Error())}, nil
+	}
+	return k, err
+}
+
+// keyPolicy reads the policy of that key.
+func (s *session) keyPolicy(ctx context.Context) (replication.KeyPolicySeen, error) {
+	r := s.job.Request
+	p, err := s.e.Keys.KeyPolicy(ctx, r.Destination, r.KMSKey())
+	if fault.Of(err) == fault.Denied {
+		return replication.KeyPolicySeen{Is: replication.Foreign}, nil
+	}
+	return p, err
+}

@@ -16,6 +16,11 @@ func (f *fakeCloud) Sample(ctx context.Context, _ replication.End, _ []string) (
 	return s, err
 }
 
+func (f *fakeCloud) KeyPolicy(ctx context.Context, _ replication.End, _ string) (s replication.KeyPolicySeen, err error) {
+	err = f.do(ctx, "KeyPolicy", func() error { s = replication.KeyPolicySeen{Is: replication.Exists, Document: "{}"}; return nil })
+	return s, err
+}
+
 func (f *fakeCloud) Key(ctx context.Context, _ replication.End, _ string) (s replication.KeySeen, err error) {
 	err = f.do(ctx, "Key", func() error { s = f.key; return nil })
 	return s, err

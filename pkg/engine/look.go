@@ -140,9 +140,8 @@ func (s *session) reads() []read {
 		seeing(replication.LookSourceEncryption, s.encryption(r.Source), func(s *seen, v *replication.EncryptionSeen) { s.SourceEncryption = v }),
 		seeing(replication.LookDestinationEncryption, s.encryption(r.Destination), func(s *seen, v *replication.EncryptionSeen) { s.DestinationEncryption = v }),
 		seeing(replication.LookSample, s.sample, func(s *seen, v *replication.SampleSeen) { s.Sample = v }),
-		seeing(replication.LookKey, func(ctx context.Context) (replication.KeySeen, error) {
-			return e.Keys.Key(ctx, r.Destination, r.KMSKey())
-		}, func(s *seen, v *replication.KeySeen) { s.Key = v }),
+		seeing(replication.LookKey, s.key, func(s *seen, v *replication.KeySeen) { s.Key = v }),
+		seeing(replication.LookKeyPolicy, s.keyPolicy, func(s *seen, v *replication.KeyPolicySeen) { s.KeyPolicy = v }),
 		seeing(replication.LookTarget, s.target, func(s *seen, v *replication.TargetSeen) { s.Target = v }),
 		seeing(replication.LookBucketPolicy, func(ctx context.Context) (replication.BucketPolicySeen, error) {
 			return e.Destinations.BucketPolicy(ctx, r.Destination)

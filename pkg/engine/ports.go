@@ -54,6 +54,8 @@ type Objects interface {
 type Keys interface {
 	// Key reads a key, by its id or ARN, in the account and region of an end.
 	Key(ctx context.Context, e replication.End, key string) (replication.KeySeen, error)
+	// KeyPolicy reads the policy of a key, which only one in a KMS instance has.
+	KeyPolicy(ctx context.Context, e replication.End, key string) (replication.KeyPolicySeen, error)
 }
 
 // Grants are roles and policies of the source account.

@@ -70,6 +70,9 @@ func fail(ctx context.Context, op, resource string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if f := (*fault.Error)(nil); errors.As(err, &f) { // of the role to assume, and classified there
+		return err
+	}
 	e := &fault.Error{Op: op, Resource: resource, Kind: fault.Unknown, Err: bare(err)}
 	var se *sdkerrors.ServerError
 	switch {

@@ -20,6 +20,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/responses"
 
 	"github.com/replidesk/replidesk/pkg/fault"
+	"github.com/replidesk/replidesk/pkg/replication"
 )
 
 // DefaultTimeout is how long one call may take when the Config does not say.
@@ -27,10 +28,10 @@ const DefaultTimeout = 10 * time.Second
 
 // Config says how to reach KMS.
 type Config struct {
-	// Credentials returns the access key to sign with; it is asked before every
-	// call, because functions get new ones with every invocation [fact 30]. token is
-	// "" for a key that is not temporary.
-	Credentials func() (id, secret, token string)
+	// CredentialsIn returns the access key to sign with for keys of an account; it is
+	// asked before every call, because functions get new ones with every invocation
+	// [fact 30]. token is "" for one that is not temporary.
+	CredentialsIn func(ctx context.Context, account string) (id, secret, token string, err error)
 	// Transport carries the requests; nil is http.DefaultTransport.
 	Transport http.RoundTripper
 	// EndpointFor returns the endpoint of a region with its scheme; nil is the public
@@ -72,17 +73,17 @@ var (
 	errPanicked      = errors.New("the answer is of a form that the SDK cannot read")
 )
 
-// do makes one call in a region. resource is what it is about, for the error. The
+// do makes one call in the region and for the account of an end. resource is what it is about, for the error. The
 // SDK's clients cannot be shared by goroutines, so each call has its own; it is built
 // without the constructor of its package, which writes to a global variable.
-func (c *Client) do(ctx context.Context, region, op, resource string, req requests.AcsRequest, resp responses.AcsResponse) error {
+func (c *Client) do(ctx context.Context, e replication.End, op, resource string, req requests.AcsRequest, resp responses.AcsResponse) error {
 	limited, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	key, err := c.key()
+	key, err := c.key(limited, e.Account)
 	if err != nil {
 		return fail(limited, op, resource, err)
 	}
-	endpoint := c.config.EndpointFor(region)
+	endpoint := c.config.EndpointFor(e.Region)
 	scheme, host, ok := strings.Cut(strings.TrimSuffix(endpoint, "/"), "://")
 	if !ok {
 		return &fault.Error{Kind: fault.Terminal, Op: op, Resource: resource, Err: fmt.Errorf("the endpoint %q has no scheme", endpoint)}
@@ -94,7 +95,7 @@ func (c *Client) do(ctx context.Context, region, op, resource string, req reques
 	config.Transport = bound{limited, c.config.Transport}
 	config.UserAgent = "replidesk"
 	client := &sdk.Client{}
-	if err := client.InitWithOptions(region, config, key); err != nil {
+	if err := client.InitWithOptions(e.Region, config, key); err != nil {
 		return fail(limited, op, resource, err)
 	}
 	client.Domain = host
@@ -111,12 +112,14 @@ func act(client *sdk.Client, req requests.AcsRequest, resp responses.AcsResponse
 	return client.DoAction(req, resp)
 }
 
-func (c *Client) key() (auth.Credential, error) {
-	if c.config.Credentials == nil {
+func (c *Client) key(ctx context.Context, account string) (auth.Credential, error) {
+	if c.config.CredentialsIn == nil {
 		return nil, errNoCredentials
 	}
-	id, secret, token := c.config.Credentials()
+	id, secret, token, err := c.config.CredentialsIn(ctx, account)
 	switch {
+	case err != nil:
+		return nil, err
 	case id == "" || secret == "":
 		return nil, errNoCredentials
 	case token == "":

@@ -1,6 +1,7 @@
 package kmskey_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 
@@ -14,7 +15,7 @@ import (
 )
 
 func client(c *emulator.Cloud, k world.AccessKey) *kmskey.Client {
-	return kmskey.New(kmskey.Config{Credentials: func() (string, string, string) { return k.ID, k.Secret, k.Token }, Transport: c.Transport()})
+	return kmskey.New(kmskey.Config{Transport: c.Transport(), CredentialsIn: func(context.Context, string) (string, string, string, error) { return k.ID, k.Secret, k.Token, nil }})
 }
 
 func TestKeysOfTheCloudAreToldApart(t *testing.T) {
@@ -32,6 +33,12 @@ func TestKeysOfTheCloudAreToldApart(t *testing.T) {
 			require.Equal(t, replication.KeySeen{Is: replication.Exists, ARN: k.ARN(), State: "Enabled", Usage: "ENCRYPT/DECRYPT", Spec: "Aliyun_AES_256",
 				Creator: as.A.UID, Instance: k.Instance}, seen)
 		}
+		policy, err := c.KeyPolicy(t.Context(), end, k.ARN())
+		require.NoError(t, err)
+		require.Equal(t, replication.Exists, policy.Is)
+		require.JSONEq(t, string(k.Policy), policy.Document)
+		_, err = client(cloud, as.B.User).KeyPolicy(t.Context(), end, k.ARN())
+		require.Equal(t, fault.Denied, fault.Of(err))
 		require.Nil(t, w.ScheduleKeyDeletion(root, k.ID, 7))
 		seen, err := c.Key(t.Context(), end, k.ID)
 		require.NoError(t, err)

@@ -17,7 +17,7 @@ func (c *Client) Key(ctx context.Context, e replication.End, key string) (replic
 	const op = "DescribeKey"
 	req, resp := kms.CreateDescribeKeyRequest(), kms.CreateDescribeKeyResponse()
 	req.KeyId = key
-	err := c.do(ctx, e.Region, op, key, req, resp)
+	err := c.do(ctx, e, op, key, req, resp)
 	switch {
 	case fault.Of(err) == fault.NotFound:
 		return replication.KeySeen{Is: replication.Missing}, nil
@@ -39,6 +39,27 @@ func (c *Client) Key(ctx context.Context, e replication.End, key string) (replic
 		}
 	}
 	return seen, nil
+}
+
+// policyName is the only one that the policy of a key has; without it KMS answers that
+// there is none. [fact 73]
+const policyName = "default"
+
+// KeyPolicy reads the policy of a key in a KMS instance. [fact 73]
+func (c *Client) KeyPolicy(ctx context.Context, e replication.End, key string) (replication.KeyPolicySeen, error) {
+	const op = "GetKeyPolicy"
+	req, resp := kms.CreateGetKeyPolicyRequest(), kms.CreateGetKeyPolicyResponse()
+	req.KeyId, req.PolicyName = key, policyName
+	err := c.do(ctx, e, op, key, req, resp)
+	switch {
+	case fault.Of(err) == fault.NotFound:
+		return replication.KeyPolicySeen{Is: replication.Missing}, nil
+	case err != nil:
+		return replication.KeyPolicySeen{}, err
+	case resp.Policy == "":
+		return replication.KeyPolicySeen{}, otherAnswer(op, key, resp.RequestId)
+	}
+	return replication.KeyPolicySeen{Is: replication.Exists, Document: resp.Policy}, nil
 }
 
 // otherAnswer is the fault of an answer that is not one to the call, such as an

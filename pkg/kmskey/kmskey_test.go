@@ -28,11 +28,13 @@ const (
 
 var end = replication.End{Account: "1111222233334444", Region: "cn-shanghai", Bucket: "dst-bucket"}
 
-func signed() (string, string, string) { return accessID, secret, token }
+func signed(context.Context, string) (string, string, string, error) {
+	return accessID, secret, token, nil
+}
 
 // serve returns a client whose requests go to the handler.
 func serve(handler http.HandlerFunc) *Client {
-	return New(Config{Transport: emulator.HandlerTransport(handler), Credentials: signed})
+	return New(Config{Transport: emulator.HandlerTransport(handler), CredentialsIn: signed})
 }
 
 func answer(w http.ResponseWriter, status int, body string) {
@@ -50,7 +52,8 @@ func refuse(w http.ResponseWriter, status int, code string) {
 // calls are all calls of a client, by the action that they ask for.
 func calls(c *Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"DescribeKey": func(ctx context.Context) error { _, err := c.Key(ctx, end, "k"); return err },
+		"DescribeKey":  func(ctx context.Context) error { _, err := c.Key(ctx, end, "k"); return err },
+		"GetKeyPolicy": func(ctx context.Context) error { _, err := c.KeyPolicy(ctx, end, "k"); return err },
 	}
 }
 
@@ -168,10 +171,13 @@ func TestCallsThatCannotBeMade(t *testing.T) {
 		config Config
 		kind   fault.Kind
 	}{
-		"without credentials":             {Config{Transport: refusing}, fault.Denied},
-		"with empty credentials":          {Config{Transport: refusing, Credentials: func() (string, string, string) { return "", "", "" }}, fault.Denied},
-		"without a connection":            {Config{Transport: refusing, Credentials: signed}, fault.Retryable},
-		"to an endpoint without a scheme": {Config{Transport: refusing, Credentials: signed, EndpointFor: func(string) string { return "kms" }}, fault.Terminal},
+		"without credentials":    {Config{Transport: refusing}, fault.Denied},
+		"with empty credentials": {Config{Transport: refusing, CredentialsIn: func(context.Context, string) (string, string, string, error) { return "", "", "", nil }}, fault.Denied},
+		"without a role to assume": {Config{Transport: refusing, CredentialsIn: func(context.Context, string) (string, string, string, error) {
+			return "", "", "", &fault.Error{Kind: fault.Throttled, Op: "AssumeRole"}
+		}}, fault.Throttled},
+		"without a connection":            {Config{Transport: refusing, CredentialsIn: signed}, fault.Retryable},
+		"to an endpoint without a scheme": {Config{Transport: refusing, CredentialsIn: signed, EndpointFor: func(string) string { return "kms" }}, fault.Terminal},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for action, call := range calls(New(c.config)) {

@@ -147,7 +147,8 @@ func (d Desk) Handshake(r Request) bool {
 // ofGrant are the reasons for which the owner of another account has to act.
 func ofGrant(r Reason) bool {
 	switch r {
-	case ReasonGrantMissing, ReasonGrantUnseen, ReasonGrantDenied, ReasonPolicyFull, ReasonPolicyOdd, ReasonUndeclared:
+	case ReasonGrantMissing, ReasonGrantUnseen, ReasonGrantDenied, ReasonPolicyFull, ReasonPolicyOdd, ReasonUndeclared,
+		ReasonKMSKeyPolicy, ReasonKMSKeyDenied, ReasonKMSKeyUnread:
 		return true
 	}
 	return false

@@ -22,6 +22,9 @@ func (j *Job) causes() Look {
 	if j.Request.KMSKey() != "" {
 		l |= LookKey
 	}
+	if j.Request.lentKey() && !j.Request.adopts() {
+		l |= LookKeyPolicy
+	}
 	return l
 }
 
@@ -79,7 +82,10 @@ func kmsCause(j *Job, s Seen) (Reason, string) {
 	case !slices.Contains(s.Attachment.System, KMSPolicy):
 		return ReasonKMSPolicyMissing, fmt.Sprintf("system policy %s is not attached to role %s any more", KMSPolicy, r.RoleName())
 	}
-	return unfitKey(r, *s.Key)
+	if reason, message := unfitKey(r, *s.Key); reason != "" {
+		return reason, message
+	}
+	return keyPolicyCause(j, s)
 }
 
 // orNone words what causeOf returned.

@@ -10,7 +10,7 @@ import (
 func decideDestination(j *Job, v View) Step {
 	r, g := j.Request, GrantFor(j.Request)
 	if !j.Made.Grant.IsZero() || j.handshake() && (!j.Access.Seen.IsZero() || j.Access.Tries) {
-		return next(j, PhaseRule, v)
+		return next(j, j.following(PhaseDestination), v)
 	}
 	j.access().Owner = v.Desk.Handshake(r)
 	if s, busy := policyBusy(j, EffectGrant, v); busy {
@@ -30,7 +30,7 @@ func decideDestination(j *Job, v View) Step {
 	switch {
 	case j.Access.Owner && reason == "":
 		j.Access.Seen = v.Now
-		return next(j, PhaseRule, v)
+		return next(j, j.following(PhaseDestination), v)
 	case reason != "" && (j.Access.Owner || reason != ReasonGrantMissing):
 		return block(j, reason, message, v)
 	}
@@ -61,7 +61,7 @@ func grantFault(r Request, seen BucketPolicySeen) (Reason, string) {
 func tryBlindly(j *Job, v View) Step {
 	j.Access.Tries = true
 	j.emit(EventBlocked, ReasonGrantUnseen, unseenGrant(j.Request), v.Now)
-	return next(j, PhaseRule, v)
+	return next(j, j.following(PhaseDestination), v)
 }
 
 func unseenGrant(r Request) string {

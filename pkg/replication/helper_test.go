@@ -73,7 +73,7 @@ func healthy(r replication.Request) world {
 		PolicyUse:    &replication.PolicyUseSeen{Versions: 1}, Target: &replication.TargetSeen{},
 		Owner:            &replication.OwnerSeen{},
 		SourceEncryption: &replication.EncryptionSeen{}, DestinationEncryption: &replication.EncryptionSeen{},
-		Sample: &replication.SampleSeen{Looked: 3}, Key: keyFor(r),
+		Sample: &replication.SampleSeen{Looked: 3}, Key: keyFor(r), KeyPolicy: lent(r),
 	}
 	if r.KMSKey() != "" {
 		w.Attachment.Others, w.Attachment.System = []string{replication.KMSPolicy}, []string{replication.KMSPolicy}
@@ -212,6 +212,7 @@ func reveal(seen *world, w world, l replication.Look) {
 	show(seen, w, l, replication.LookDestinationEncryption, func() { seen.DestinationEncryption = w.DestinationEncryption })
 	show(seen, w, l, replication.LookSample, func() { seen.Sample = w.Sample })
 	show(seen, w, l, replication.LookKey, func() { seen.Key = w.Key })
+	show(seen, w, l, replication.LookKeyPolicy, func() { seen.KeyPolicy = w.KeyPolicy })
 }
 
 func show(seen *world, w world, asked, one replication.Look, take func()) {

@@ -60,8 +60,6 @@ func validateKMS(p *Problems, r Request) {
 	key, dst := r.KMS.KeyID, r.Destination
 	arn := keyARNForm.FindStringSubmatch(key)
 	switch {
-	case *r.KMS.Replicate && r.Source.Account != dst.Account:
-		p.add(ReasonNotSupported, "kms", "objects under keys of KMS are not replicated to another account yet")
 	case !*r.KMS.Replicate && key != "":
 		p.add(ReasonKMSKeyPointless, at, "a key is named, but kms.replicate is false")
 	case !*r.KMS.Replicate:
@@ -69,6 +67,8 @@ func validateKMS(p *Problems, r Request) {
 		p.add(ReasonKMSKeyMissing, at, "kms.replicate is true, but no key is named")
 	case arn == nil && !keyForm.MatchString(key):
 		p.add(ReasonKMSKeyForm, at, fmt.Sprintf("%q is neither the id nor the ARN of a key", key))
+	case arn == nil && r.lentKey():
+		p.add(ReasonKMSKeyARN, at, fmt.Sprintf("the key belongs to another account than the source, so its ARN is needed: acs:kms:%s:%s:key/<id>", dst.Region, dst.Account))
 	case arn != nil && arn[1] != dst.Region:
 		p.add(ReasonKMSKeyRegion, at, fmt.Sprintf("the key lies in %s, the destination in %s", arn[1], dst.Region))
 	case arn != nil && arn[2] != dst.Account:
@@ -110,6 +110,9 @@ func unfitKey(r Request, k KeySeen) (Reason, string) {
 		return ReasonKMSKeyUnsuited, fmt.Sprintf("key %s was made by KMS for the service %s", name, k.Creator)
 	case k.Usage != "ENCRYPT/DECRYPT" || !strings.HasPrefix(k.Spec, "Aliyun_"):
 		return ReasonKMSKeyUnsuited, fmt.Sprintf("key %s is of the kind %s for %s, not a symmetric one that encrypts", name, k.Spec, k.Usage)
+	}
+	if r.lentKey() && k.Instance == "" {
+		return ReasonKMSKeyDefault, fmt.Sprintf("key %s is a default key: it lies in no KMS instance, so its policy can let no other account use it", name)
 	}
 	return unusableKey(name, k)
 }

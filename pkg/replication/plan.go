@@ -306,6 +306,7 @@ func (w *walk) world() Seen {
 	if spec.KMSKey != "" {
 		s.Attachment.System = []string{KMSPolicy}
 	}
+	s.KeyPolicy = &KeyPolicySeen{Is: Exists, Document: lendingPolicy(j.Request)}
 	s.Outside, s.Untagged = &ObjectSeen{Is: Missing}, &ObjectSeen{Is: Missing}
 	s.Canary = &ObjectSeen{Is: Missing}
 	if p := j.Verification; p != nil {

@@ -92,6 +92,7 @@ func callsOf(l Look, j *Job) []string {
 		{LookSample, "ListObjectsV2 " + r.Source.Bucket},
 		{LookSample, "HeadObject " + r.Source.Bucket + "/... (a few)"},
 		{LookKey, "DescribeKey " + r.KMSKey()},
+		{LookKeyPolicy, "GetKeyPolicy " + r.KMSKey()},
 	} {
 		if l&c.look != 0 {
 			calls = append(calls, c.call)
@@ -125,6 +126,7 @@ func show(seen *Seen, w Seen, l Look) {
 	take(LookDestinationEncryption, func() { seen.DestinationEncryption = w.DestinationEncryption })
 	take(LookSample, func() { seen.Sample = w.Sample })
 	take(LookKey, func() { seen.Key = w.Key })
+	take(LookKeyPolicy, func() { seen.KeyPolicy = w.KeyPolicy })
 }
 
 // annotate says what people should know before they send the ticket. j is its job

@@ -28,6 +28,7 @@ const (
 	LookDestinationEncryption // default encryption
 	LookSample                // how a few objects in scope at the source are encrypted
 	LookKey                   // the key of KMS that copies are encrypted under
+	LookKeyPolicy             // the policy of that key, in another account
 )
 
 // Has reports whether l asks for all of o.
@@ -54,6 +55,8 @@ type Seen struct {
 
 	Sample *SampleSeen
 	Key    *KeySeen
+
+	KeyPolicy *KeyPolicySeen
 }
 
 // Has reports whether everything that l asks for was looked at.
@@ -73,7 +76,7 @@ func (s Seen) Missing(l Look) Look {
 		{LookPolicyUse, s.PolicyUse != nil}, {LookTarget, s.Target != nil}, {LookBucketPolicy, s.BucketPolicy != nil},
 		{LookOwner, s.Owner != nil},
 		{LookSourceEncryption, s.SourceEncryption != nil}, {LookDestinationEncryption, s.DestinationEncryption != nil},
-		{LookSample, s.Sample != nil}, {LookKey, s.Key != nil},
+		{LookSample, s.Sample != nil}, {LookKey, s.Key != nil}, {LookKeyPolicy, s.KeyPolicy != nil},
 	} {
 		if p.ok {
 			have |= p.l

@@ -78,7 +78,7 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 	d.OSS = ossrepl.New(ossrepl.Config{CredentialsIn: d.credentialsIn(c), Transport: counted, EndpointFor: endpoint, Timeout: engine.CallTimeout})
 	d.Grants = ramgrant.New(ramgrant.Config{Credentials: creds.Get, Transport: counted,
 		RAM: scheme + "://ram.aliyuncs.com", STS: scheme + "://sts.aliyuncs.com", Timeout: engine.CallTimeout})
-	d.Keys = kmskey.New(kmskey.Config{Credentials: creds.Get, Transport: counted, Timeout: engine.CallTimeout,
+	d.Keys = kmskey.New(kmskey.Config{CredentialsIn: d.credentialsIn(c), Transport: counted, Timeout: engine.CallTimeout,
 		EndpointFor: func(region string) string { return scheme + "://kms." + region + ".aliyuncs.com" }})
 	d.sessions = d.Grants.Sessions()
 	d.Destinations = bucketlog.Log{Journal: d.Journal, Policies: d.OSS, Worker: c.Instance}
