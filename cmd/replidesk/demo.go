@@ -156,6 +156,9 @@ func (d *demo) prepare(ctx context.Context, dir string, getenv func(string) stri
 	if err := makeHandRole(d.cloud.World(), d.cloud.A.UID); err != nil {
 		return err
 	}
+	if err := makeRoles(d.cloud.World(), d.cloud.A.UID); err != nil {
+		return err
+	}
 	store := newClients(d.cloud, d.keys)
 	objects := 0
 	for _, file := range files {

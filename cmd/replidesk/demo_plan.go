@@ -29,11 +29,12 @@ type plan struct {
 	historical    bool
 	deletes       bool
 	versioned     bool
-	within, aside int  // objects before the ticket, in scope and outside
-	multipart     bool // one more of them, in two parts
-	fresh         int  // objects written while the rule is live; a few outside come with them
-	byHand        bool // the pair has a rule that somebody made at the console
-	slow          bool // the pair is throttled until its alerts have fired
+	within, aside int    // objects before the ticket, in scope and outside
+	multipart     bool   // one more of them, in two parts
+	role, grants  string // a role made beforehand, and the document of its policy ("" for none)
+	fresh         int    // objects written while the rule is live; a few outside come with them
+	byHand        bool   // the pair has a rule that somebody made at the console
+	slow          bool   // the pair is throttled until its alerts have fired
 }
 
 var plans = []plan{
@@ -88,6 +89,25 @@ var plans = []plan{
 		id: "CHG-1012", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
 		source: place{keyedSource, "legal-files"}, dest: place{keyedCopies, "legal-files-copy"},
 		kms: true, historical: true, within: 30, fresh: 12,
+	},
+	{
+		id: "CHG-1015", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-hangzhou", "build-artifacts"}, dest: place{"cn-shanghai", "build-artifacts-copy"},
+		prefixes: []string{"release/"}, historical: true, within: 20, aside: 5, fresh: 12,
+	},
+	{
+		id: "CHG-1016", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-hangzhou", "survey-answers"}, dest: place{"cn-shanghai", "survey-answers-copy"},
+		prefixes: []string{"2026/"}, historical: true, within: 20, aside: 5, fresh: 12,
+		role: "oss-replication-survey",
+	},
+	{
+		id: "CHG-1017", phase: replication.PhaseWatching, reason: replication.ReasonVerified,
+		source: place{"cn-hangzhou", "map-tiles"}, dest: place{"cn-shanghai", "map-tiles-copy"},
+		prefixes: []string{"tiles/"}, historical: true, within: 20, aside: 5, fresh: 12,
+		role: "map-tiles-copier", grants: `{"Version":"1","Statement":[
+			{"Effect":"Allow","Action":["oss:ReplicateList","oss:ReplicateGet"],"Resource":["acs:oss:*:*:map-tiles","acs:oss:*:*:map-tiles/*"]},
+			{"Effect":"Allow","Action":["oss:ReplicateList","oss:ReplicateGet","oss:ReplicatePut"],"Resource":["acs:oss:*:*:map-tiles-copy","acs:oss:*:*:map-tiles-copy/*"]}]}`,
 	},
 	{id: "CHG-1019", phase: replication.PhaseRejected, reason: replication.ReasonResidency},
 }

@@ -64,6 +64,7 @@ func TestThePlanIsTrueToTheExampleTickets(t *testing.T) {
 		require.Equal(t, r.ReplicateDeletes, p.deletes, p.id)
 		require.Equal(t, r.Action == replication.ActionAdopt, p.byHand, p.id)
 		require.Equal(t, r.KMSKey() != "", p.kms, p.id)
+		require.Equal(t, r.Role.Name, p.role, p.id)
 		require.Equal(t, r.Verify.Canary, p.reason == replication.ReasonVerified, p.id)
 	}
 	require.Equal(t, 1, slow)

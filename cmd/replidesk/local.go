@@ -85,6 +85,9 @@ func runLocal(ctx context.Context, a *app, args []string) error {
 			err = makeHandRole(c.World(), c.A.UID)
 		}
 		if err == nil {
+			err = makeRoles(c.World(), c.A.UID)
+		}
+		if err == nil {
 			err = seedExamples(ctx, newClients(c, k))
 		}
 		if err != nil {

@@ -169,7 +169,7 @@ func (f *fakeCloud) Progress(ctx context.Context, _ replication.End, id string) 
 
 func (f *fakeCloud) PutRule(ctx context.Context, r replication.RuleSpec) (id, request string, err error) {
 	err = f.do(ctx, "PutRule", func() error {
-		if f.unfit || f.attached[r.SyncRole] == "" {
+		if f.unfit || f.attached[r.SyncRole] == "" && f.system[r.SyncRole] == "" {
 			return &fault.Error{Kind: fault.Denied, Code: "NoPermission"}
 		}
 		if len(f.rules) > 0 {
@@ -302,6 +302,22 @@ func (f *fakeCloud) Attached(ctx context.Context, role, policy string) (s replic
 		s = replication.AttachmentSeen{Attached: f.attached[role] == policy, Others: slices.Clone(f.rights[role])}
 		if p := f.system[role]; p != "" {
 			s.Others, s.System = append(s.Others, p), []string{p}
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (f *fakeCloud) Rights(ctx context.Context, role string) (s replication.RightsSeen, err error) {
+	err = f.do(ctx, "Rights", func() error {
+		for _, name := range append(slices.Clone(f.rights[role]), f.attached[role]) {
+			if d, ok := f.policies[name]; ok {
+				s.Policies = append(s.Policies, replication.PolicyHeld{Name: name, Type: replication.PolicyCustom, Document: d})
+			}
+		}
+		if p := f.system[role]; p != "" {
+			s.Policies = append(s.Policies, replication.PolicyHeld{Name: p, Type: replication.PolicySystem,
+				Document: `{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:*","Resource":"*"}]}`})
 		}
 		return nil
 	})

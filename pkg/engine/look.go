@@ -118,6 +118,8 @@ func (s *session) reads() []read {
 			}
 			return a, err
 		}, func(s *seen, v *replication.AttachmentSeen) { s.Attachment = v }),
+		seeing(replication.LookRights, func(ctx context.Context) (replication.RightsSeen, error) { return e.Grants.Rights(ctx, role) },
+			func(s *seen, v *replication.RightsSeen) { s.Rights = v }),
 		seeing(replication.LookCanary, func(ctx context.Context) (replication.ObjectSeen, error) {
 			o, err := e.Objects.Head(ctx, r.Destination, j.Verification.Key)
 			if e.Desk.Handshake(r) && fault.Of(err) == fault.Denied { // its owner does not have to let us look

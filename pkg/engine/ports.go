@@ -62,6 +62,9 @@ type Keys interface {
 type Grants interface {
 	Role(ctx context.Context, name string) (replication.RoleSeen, error)
 	Policy(ctx context.Context, name string) (replication.PolicySeen, error)
+	// Rights reads all that is attached to a role, with the documents that count. A
+	// role that does not exist has nothing.
+	Rights(ctx context.Context, role string) (replication.RightsSeen, error)
 	Attached(ctx context.Context, role, policy string) (replication.AttachmentSeen, error)
 	CreateRole(ctx context.Context, name, trust, description string) (requestID string, err error)
 	CreatePolicy(ctx context.Context, name, document, description string) (requestID string, err error)

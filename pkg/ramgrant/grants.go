@@ -33,8 +33,12 @@ func (c *Client) Role(ctx context.Context, name string) (replication.RoleSeen, e
 
 // Policy reads a custom policy with the document of its default version. [fact 22]
 func (c *Client) Policy(ctx context.Context, name string) (replication.PolicySeen, error) {
+	return c.policy(ctx, replication.PolicyCustom, name)
+}
+
+func (c *Client) policy(ctx context.Context, t replication.PolicyType, name string) (replication.PolicySeen, error) {
 	req, resp := ram.CreateGetPolicyRequest(), ram.CreateGetPolicyResponse()
-	req.PolicyName, req.PolicyType = name, custom
+	req.PolicyName, req.PolicyType = name, string(t)
 	err := c.do(ctx, c.config.RAM, "GetPolicy", name, req, resp)
 	switch {
 	case fault.Of(err) == fault.NotFound:
@@ -71,6 +75,35 @@ func (c *Client) Attached(ctx context.Context, role, policy string) (replication
 		seen.Others = append(seen.Others, p.PolicyName)
 		if p.PolicyType == string(replication.PolicySystem) {
 			seen.System = append(seen.System, p.PolicyName)
+		}
+	}
+	return seen, nil
+}
+
+// Rights reads the policies of a role of either type, each with the document of its
+// default version; it makes one call for each. Nothing is attached to a role that
+// does not exist. A policy that was deleted meanwhile is not attached any more.
+func (c *Client) Rights(ctx context.Context, role string) (replication.RightsSeen, error) {
+	req, resp := ram.CreateListPoliciesForRoleRequest(), ram.CreateListPoliciesForRoleResponse()
+	req.RoleName = role
+	err := c.do(ctx, c.config.RAM, "ListPoliciesForRole", role, req, resp)
+	switch {
+	case fault.Of(err) == fault.NotFound:
+		return replication.RightsSeen{}, nil
+	case err != nil:
+		return replication.RightsSeen{}, err
+	case resp.RequestId == "":
+		return replication.RightsSeen{}, otherAnswer("ListPoliciesForRole", role, "")
+	}
+	var seen replication.RightsSeen
+	for _, p := range resp.Policies.Policy {
+		t := replication.PolicyType(p.PolicyType)
+		s, err := c.policy(ctx, t, p.PolicyName)
+		switch {
+		case err != nil:
+			return replication.RightsSeen{}, err
+		case s.Is == replication.Exists:
+			seen.Policies = append(seen.Policies, replication.PolicyHeld{Name: p.PolicyName, Type: t, Document: s.Document})
 		}
 	}
 	return seen, nil

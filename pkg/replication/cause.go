@@ -3,21 +3,24 @@ package replication
 import (
 	"fmt"
 	"slices"
+
+	"github.com/replidesk/replidesk/pkg/policy"
 )
 
-// causes is what is read whatever the ticket asks for.
-const causes = LookProgress | LookSource | LookDestination | LookRole | LookAttachment | LookPolicy
-
-// causes returns what is read of this job. Within one account the bucket policies do
-// not count [fact 21]. The role of an adopted rule, and what it was granted, is not ours
-// to judge: others made it, as they meant it.
+// causes is what is read to find out why nothing arrives. Within one account the
+// bucket policies do not count [fact 21]. The role of an adopted rule, and what it was
+// granted, is not ours to judge: others made it, as they meant it.
 func (j *Job) causes() Look {
-	l := causes
+	l := LookProgress | LookSource | LookDestination
+	if j.Request.Across() && !j.Request.adopts() {
+		l |= LookBucketPolicy
+	}
 	switch {
 	case j.Request.adopts():
-		l &^= LookRole | LookAttachment | LookPolicy
-	case j.Request.Across():
-		l |= LookBucketPolicy
+	case j.ownRole():
+		l |= LookRole | LookAttachment | LookPolicy
+	default:
+		l |= j.looksAtRole()
 	}
 	if j.Request.KMSKey() != "" {
 		l |= LookKey
@@ -51,8 +54,8 @@ var checks = []check{
 		switch {
 		case j.Request.adopts():
 		case s.Role.Is == Missing:
-			return ReasonRoleMissing, fmt.Sprintf("role %s does not exist any more; its policy was %s", name, j.Request.PolicyName())
-		case !SameDocument(s.Role.Trust, TrustPolicy()):
+			return ReasonRoleMissing, fmt.Sprintf("role %s does not exist any more; it had %s", name, j.policies())
+		case j.ownRole() && !SameDocument(s.Role.Trust, TrustPolicy()), !policy.Trusts(s.Role.Trust, ossService):
 			return ReasonTrustBroken, fmt.Sprintf("the trust policy of role %s was changed", name)
 		}
 		return "", ""
@@ -61,6 +64,8 @@ var checks = []check{
 		name := j.Request.PolicyName()
 		switch {
 		case j.Request.adopts():
+		case !j.ownRole():
+			return lostRights(j, s)
 		case !s.Attachment.Attached, s.Policy.Is == Missing:
 			return ReasonPolicyMissing, fmt.Sprintf("policy %s is not attached to role %s any more", name, j.Request.RoleName())
 		case !SameDocument(s.Policy.Document, RolePolicy(j.Request)):
@@ -86,6 +91,36 @@ func kmsCause(j *Job, s Seen) (Reason, string) {
 		return reason, message
 	}
 	return keyPolicyCause(j, s)
+}
+
+// lostRights names what a role that is not the job's own may not do any more.
+func lostRights(j *Job, s Seen) (Reason, string) {
+	r := j.Request
+	if r.Role.Type == RoleAliyun {
+		if !s.Attachment.has(PolicyOSSFull) {
+			return ReasonPolicyMissing, fmt.Sprintf("policy %s is not attached to role %s any more", PolicyOSSFull, r.RoleName())
+		}
+		return "", ""
+	}
+	gaps := policy.Gaps(s.Rights.lasting(r.PolicyName()), rightsFor(r))
+	switch denied := denials(gaps); {
+	case len(denied) > 0:
+		return ReasonRoleDenied, fmt.Sprintf("role %s: %s", r.RoleName(), gapText(denied))
+	case len(gaps) > 0:
+		return ReasonRoleRights, fmt.Sprintf("role %s: %s; a policy with this would do: %s", r.RoleName(), gapText(gaps), RolePolicy(r))
+	}
+	return "", ""
+}
+
+// policies says what the role of the rule had to have.
+func (j *Job) policies() string {
+	switch {
+	case j.Request.Role.Type == RoleAliyun:
+		return "the policy " + PolicyOSSFull
+	case j.ownPolicy():
+		return "the policy " + j.Request.PolicyName()
+	}
+	return "policies that allow what this one does: " + RolePolicy(j.Request)
 }
 
 // orNone words what causeOf returned.

@@ -1,13 +1,20 @@
 package replication
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/replidesk/replidesk/pkg/policy"
+)
 
 // The three grants share one shape: make it; when it is there already, or when it
 // is not known whether it was made, read it and compare it by meaning.
 
 func decideRole(j *Job, v View) Step {
 	name := j.Request.RoleName()
-	if !j.Made.Role.IsZero() {
+	switch {
+	case !j.ownRole():
+		return decideFoundRole(j, v)
+	case !j.Made.Role.IsZero():
 		return next(j, PhasePolicy, v)
 	}
 	if j.Unsure {
@@ -22,9 +29,31 @@ func decideRole(j *Job, v View) Step {
 			return next(j, PhasePolicy, v)
 		}
 	}
+	return createRole(j, fmt.Sprintf("OSS assumes this role to replicate %s to %s (Replidesk, ticket %s)", j.Request.Source.Bucket, j.Request.Destination.Bucket, j.ID), v)
+}
+
+func createRole(j *Job, description string, v View) Step {
 	j.Made.RoleAsked = true
-	return create(j, Effect{Kind: EffectCreateRole, Role: name, Document: TrustPolicy(),
-		Description: fmt.Sprintf("OSS assumes this role to replicate %s to %s (Replidesk, ticket %s)", j.Request.Source.Bucket, j.Request.Destination.Bucket, j.ID)}, v)
+	return create(j, Effect{Kind: EffectCreateRole, Role: j.Request.RoleName(), Document: TrustPolicy(), Description: description}, v)
+}
+
+// decideFoundRole makes the role that all of an account share when preflight did not
+// find it. Who makes it first does not matter: to nobody it is their own.
+func decideFoundRole(j *Job, v View) Step {
+	if j.Request.Role.Type == RoleCustom || j.found().Exists || !j.Made.Role.IsZero() {
+		return next(j, PhasePolicy, v)
+	}
+	if !v.Seen.Has(LookRole) {
+		return Step{Look: LookRole}
+	}
+	switch s := v.Seen.Role; {
+	case s.Is != Exists:
+		return createRole(j, fmt.Sprintf("OSS assumes this role to replicate buckets of this account (made by Replidesk for ticket %s)", j.ID), v)
+	case !policy.Trusts(s.Trust, ossService):
+		return block(j, ReasonTrustBroken, fmt.Sprintf("role %s does not let OSS assume it", j.Request.RoleName()), v)
+	}
+	j.found().Exists = true
+	return next(j, PhasePolicy, v)
 }
 
 func settleRole(j *Job, o Outcome, v View) {
@@ -35,8 +64,17 @@ func settleRole(j *Job, o Outcome, v View) {
 
 func decidePolicy(j *Job, v View) Step {
 	name := j.Request.PolicyName()
-	if !j.Made.Policy.IsZero() {
+	if !j.Made.Policy.IsZero() || !j.ownPolicy() {
 		return next(j, PhaseAttachment, v)
+	}
+	if j.Block != nil && !j.ownRole() { // meanwhile somebody may have given the role what it lacks
+		if !v.Seen.Has(LookRights) {
+			return Step{Look: LookRights}
+		}
+		if len(policy.Gaps(v.Seen.Rights.lasting(""), rightsFor(j.Request))) == 0 {
+			j.found().Adds = false
+			return next(j, PhaseAttachment, v)
+		}
 	}
 	if j.Unsure {
 		if !v.Seen.Has(LookPolicy) {
@@ -62,17 +100,40 @@ func settlePolicy(j *Job, o Outcome, v View) {
 }
 
 // decideAttachment attaches. Attaching what is attached is answered with "exists",
-// which is as good as done: both names are the job's own.
+// which is as good as done: the policy is the job's own.
 func decideAttachment(j *Job, v View) Step {
-	if !j.Made.Attachment.IsZero() {
+	switch {
+	case !j.Made.Attachment.IsZero():
+		return next(j, j.following(PhaseAttachment), v)
+	case j.Request.Role.Type == RoleAliyun:
+		return attachFull(j, v)
+	case !j.ownPolicy():
 		return next(j, j.following(PhaseAttachment), v)
 	}
 	j.Made.AttachAsked = true
 	return Step{Effect: &Effect{Kind: EffectAttach, Role: j.Request.RoleName(), Policy: j.Request.PolicyName()}}
 }
 
+// attachFull gives the shared role its policy unless it has it.
+func attachFull(j *Job, v View) Step {
+	if !j.found().Full {
+		if !v.Seen.Has(LookAttachment) {
+			return Step{Look: LookAttachment}
+		}
+		j.found().Full = v.Seen.Attachment.has(PolicyOSSFull)
+	}
+	if j.found().Full {
+		return next(j, PhaseRule, v)
+	}
+	j.Made.AttachAsked = true
+	return Step{Effect: &Effect{Kind: EffectAttachSystem, Role: j.Request.RoleName(), Policy: PolicyOSSFull}}
+}
+
 func settleAttachment(j *Job, o Outcome, v View) {
-	if o.Result == ResultDone || o.Result == ResultExists {
+	switch {
+	case o.Effect == EffectAttachSystem && o.Result == ResultExists: // somebody else was faster
+		j.found().Full, j.Made.AttachAsked, j.Unsure = true, false, false
+	case o.Result == ResultDone || o.Result == ResultExists:
 		j.Made.Attachment, j.Made.AttachAsked = v.Now, false
 		j.Unsure = false
 	}

@@ -83,8 +83,8 @@ func (g grant) cases() map[string]decision {
 			require.Equal(t, replication.PhaseFailed, j.Ending.Phase)
 			require.Contains(t, j.Ending.Message, g.name)
 		}},
-		"we may not make it": {outcome: refused(g.kind, replication.TroubleDenied, "NoPermission"), step: "next blocked", reason: replication.ReasonDenied,
-			says: []string{"NoPermission"}, events: []string{"replidesk.request.blocked function.denied"}},
+		"we may not make it": {outcome: refused(g.kind, replication.TroubleDenied, "NoPermission"), step: "next blocked", reason: replication.ReasonMayNotGrant,
+			says: []string{"NoPermission"}, events: []string{"replidesk.request.blocked role.may-not-grant"}},
 		"there is no room for it": {outcome: refused(g.kind, replication.TroubleQuota, "LimitExceeded"), step: "next blocked", reason: replication.ReasonQuota,
 			says: []string{"LimitExceeded"}, events: []string{"replidesk.request.blocked cloud.quota"}},
 		"it is refused for good": {outcome: refused(g.kind, replication.TroubleFinal, "InvalidParameter"), step: "next releasing", check: func(t *testing.T, j *job, _ replication.Step) {
@@ -109,7 +109,7 @@ func TestThePolicyIsAttachedOnce(t *testing.T) {
 		"its answer was lost: it is done again": {outcome: lost(k), step: "effect attach-policy"},
 		"a worker died of it: it is done again": {crash: k, step: "effect attach-policy"},
 		"its answer was lost twice":             {given: func(j *job, _ *world) { j.Failures = 1 }, outcome: lost(k), step: "wait 4s"},
-		"we may not":                            {outcome: refused(k, replication.TroubleDenied, "NoPermission"), step: "next blocked", events: []string{"replidesk.request.blocked function.denied"}},
+		"we may not":                            {outcome: refused(k, replication.TroubleDenied, "NoPermission"), step: "next blocked", events: []string{"replidesk.request.blocked role.may-not-grant"}},
 	})
 }
 

@@ -81,6 +81,9 @@ func decidePreflight(j *Job, v View) Step {
 	if overwrites && !*v.Seen.DestinationEmpty {
 		return reject(j, ReasonOverwrite, fmt.Sprintf("%s holds objects in the scope and keeps no versions", r.Destination.Bucket), v)
 	}
+	if s, busy := roleFits(j, v); busy {
+		return s
+	}
 	if declared != nil {
 		j.access().Declared = declared
 	}

@@ -73,8 +73,11 @@ func compare(j *Job, spec RuleSpec, g RuleSeen, v View) Step {
 	switch {
 	case !j.made(g):
 		message := fmt.Sprintf("rule %s of %s was made by somebody else meanwhile", g.ID, spec.Source.Bucket)
-		if j.Rule.Unsettled && g.SyncRole == "" {
+		switch {
+		case j.Rule.Unsettled && g.SyncRole == "":
 			message = fmt.Sprintf("rule %s of %s does not show its role, so who made it is not known; it is left as it is: %s", g.ID, spec.Source.Bucket, d)
+		case j.Rule.Unsettled && g.SyncRole == spec.SyncRole: // a role that others use too
+			message = fmt.Sprintf("rule %s of %s names role %s, which is not this job's alone, so who made it is not known; it is left as it is: %s", g.ID, spec.Source.Bucket, spec.SyncRole, d)
 		}
 		return fail(j, ReasonRuleExists, message, v)
 	case d != "":
@@ -93,7 +96,8 @@ func compare(j *Job, spec RuleSpec, g RuleSeen, v View) Step {
 
 // made reports whether the rule of the pair was made by this job: its put was
 // answered with success, or it had saved that there was none, its put has no known
-// outcome, and the rule names the role of this job or is equal by meaning.
+// outcome, and the rule names the role that only this job has, or is equal by meaning.
+// A role that others use too says nothing of who made a rule.
 func (j *Job) made(g RuleSeen) bool {
 	switch {
 	case j.Rule == nil:
@@ -102,7 +106,7 @@ func (j *Job) made(g RuleSeen) bool {
 		return true // it was found by its id, if that is known
 	}
 	return j.Rule.Unsettled && !j.Made.NoRule.IsZero() && !j.Made.Pair.IsZero() &&
-		(g.SyncRole == j.Request.RoleName() || len(RuleFor(j.Request).Differences(g)) == 0)
+		(j.ownRole() && g.SyncRole == j.Request.RoleName() || len(RuleFor(j.Request).Differences(g)) == 0)
 }
 
 // putRule asks for the rule, unless OSS was just asked and does not know the role
@@ -124,10 +128,14 @@ func putRule(j *Job, spec RuleSpec, v View) Step {
 	return Step{Effect: &Effect{Kind: EffectPutRule, Rule: &spec}}
 }
 
-// granted is when the last grant of the role was made.
+// granted returns when the role got the last of its rights, as far as is known: one
+// that was found as it is may have been made a moment before.
 func (j *Job) granted() time.Time {
 	if j.Made.KMSPolicy.After(j.Made.Attachment) {
 		return j.Made.KMSPolicy
+	}
+	if j.Made.Attachment.IsZero() {
+		return j.Since
 	}
 	return j.Made.Attachment
 }

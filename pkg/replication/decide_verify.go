@@ -411,6 +411,9 @@ func verified(j *Job, v View) Step {
 	for _, r := range j.Risks {
 		message += "; beware: " + r.Message
 	}
+	if w := j.warning(); w != "" {
+		message += "; " + w
+	}
 	next(j, PhaseWatching, v)
 	j.Reason, j.Message = reason, message
 	j.emit(EventVerified, reason, message, v.Now)

@@ -46,6 +46,10 @@ func (k EffectKind) makes() bool {
 	return false
 }
 
+// grants reports whether the effect makes a role or gives it rights: a deployment
+// can do without being allowed to, with roles that were made beforehand.
+func (k EffectKind) grants() bool { return k.makes() && k != EffectPutRule }
+
 // TakesAway reports whether the effect removes something, so that finding nothing
 // means that it is done.
 func (k EffectKind) TakesAway() bool {

@@ -189,6 +189,10 @@ var actors = map[Reason]string{
 	ReasonPolicyOdd:     "the owner of the destination's account",
 	ReasonUndeclared:    "the owner of the destination's account",
 	ReasonKMSKeyDefault: kmsActor, ReasonKMSKeyPolicy: kmsActor, ReasonKMSKeyDenied: kmsActor, ReasonKMSKeyUnread: kmsActor,
+	ReasonRoleNotFound:    "whoever administers RAM in the source account",
+	ReasonRoleRights:      "whoever administers RAM in the source account",
+	ReasonRoleDenied:      "whoever administers RAM in the source account",
+	ReasonMayNotGrant:     "whoever grants rights to the functions of this desk, or administers RAM in the source account",
 	ReasonWatermarkStands: "whoever writes to the source bucket",
 	ReasonStartingLate:    "whoever operates this desk",
 	ReasonObserveOnly:     "whoever operates this desk",
@@ -236,13 +240,17 @@ func (j *Job) things() []Thing {
 		made = append(made, Thing{What: "claim of the pair", Name: r.Pair(), Unsure: true})
 	}
 	add("slot of a new rule", "in account "+r.Source.Account, j.Made.Slot)
+	attached := j.Request.PolicyName()
+	if r.Role.Type == RoleAliyun {
+		attached = PolicyOSSFull
+	}
 	for _, g := range []struct {
 		what, name string
 		at         time.Time
 		asked      bool
 	}{
 		{"role", j.Request.RoleName(), j.Made.Role, j.Made.RoleAsked}, {"policy", j.Request.PolicyName(), j.Made.Policy, j.Made.PolicyAsked},
-		{"attachment", j.Request.PolicyName() + " to " + j.Request.RoleName(), j.Made.Attachment, j.Made.AttachAsked},
+		{"attachment", attached + " to " + j.Request.RoleName(), j.Made.Attachment, j.Made.AttachAsked},
 		{"attachment", KMSPolicy + " to " + j.Request.RoleName(), j.Made.KMSPolicy, j.Made.KMSPolicyAsked},
 		{"statement", j.grantName(), j.Made.Grant, j.Made.GrantAsked},
 	} {

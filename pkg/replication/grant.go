@@ -20,10 +20,15 @@ func uuidOf(id string) string {
 
 // RoleName returns the name of the role that is made for a job:
 // oss-replication-<uuid>, the form that OSS itself uses. [fact 22]
-func RoleName(id string) string { return "oss-replication-" + uuidOf(id) }
+func RoleName(id string) string { return rolePrefix + uuidOf(id) }
 
 // PolicyName returns the name of the policy that is made for a job.
-func PolicyName(id string) string { return "replidesk-" + uuidOf(id) }
+func PolicyName(id string) string { return policyPrefix + uuidOf(id) }
+
+const (
+	rolePrefix   = "oss-replication-"
+	policyPrefix = "replidesk-"
+)
 
 // statement is one statement of a RAM policy.
 type statement struct {
@@ -63,17 +68,23 @@ func TrustPolicy() string {
 // nothing. [fact 69]
 func RolePolicy(r Request) string {
 	on := func(bucket string) []string { return []string{"acs:oss:*:*:" + bucket, "acs:oss:*:*:" + bucket + "/*"} }
-	write := []string{"oss:ReplicateList", "oss:ReplicateGet", "oss:ReplicatePut"}
+	d := document{Version: "1", Statement: []statement{{Effect: "Allow", Action: replicateReads, Resource: on(r.Source.Bucket)}}}
+	if !r.Across() {
+		d.Statement = append(d.Statement, statement{Effect: "Allow", Action: replicateWrites(r), Resource: on(r.Destination.Bucket)})
+	}
+	return d.String()
+}
+
+// replicateReads is what the role does at the source.
+var replicateReads = []string{"oss:ReplicateList", "oss:ReplicateGet"}
+
+// replicateWrites is what the role does at the destination.
+func replicateWrites(r Request) []string {
+	write := append(slices.Clone(replicateReads), "oss:ReplicatePut")
 	if r.ReplicateDeletes {
 		write = append(write, "oss:ReplicateDelete")
 	}
-	d := document{Version: "1", Statement: []statement{
-		{Effect: "Allow", Action: []string{"oss:ReplicateList", "oss:ReplicateGet"}, Resource: on(r.Source.Bucket)},
-	}}
-	if !r.Across() {
-		d.Statement = append(d.Statement, statement{Effect: "Allow", Action: write, Resource: on(r.Destination.Bucket)})
-	}
-	return d.String()
+	return write
 }
 
 // SameDocument reports whether two policy documents mean the same: RAM may return

@@ -74,6 +74,7 @@ func healthy(r replication.Request) world {
 		Owner:            &replication.OwnerSeen{},
 		SourceEncryption: &replication.EncryptionSeen{}, DestinationEncryption: &replication.EncryptionSeen{},
 		Sample: &replication.SampleSeen{Looked: 3}, Key: keyFor(r), KeyPolicy: lent(r),
+		Rights: &replication.RightsSeen{Policies: []replication.PolicyHeld{held("own", replication.RolePolicy(r))}},
 	}
 	if r.KMSKey() != "" {
 		w.Attachment.Others, w.Attachment.System = []string{replication.KMSPolicy}, []string{replication.KMSPolicy}
@@ -206,6 +207,7 @@ func reveal(seen *world, w world, l replication.Look) {
 	show(seen, w, l, replication.LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
 	show(seen, w, l, replication.LookPolicyUse, func() { seen.PolicyUse = w.PolicyUse })
 	show(seen, w, l, replication.LookBucketPolicy, func() { seen.BucketPolicy = w.BucketPolicy })
+	show(seen, w, l, replication.LookRights, func() { seen.Rights = w.Rights })
 	show(seen, w, l, replication.LookTarget, func() { seen.Target = w.Target })
 	show(seen, w, l, replication.LookOwner, func() { seen.Owner = w.Owner })
 	show(seen, w, l, replication.LookSourceEncryption, func() { seen.SourceEncryption = w.SourceEncryption })

@@ -46,8 +46,11 @@ type Job struct {
 	// Risks are what preflight saw that does not hinder the rule, but that people should
 	// know.
 	Risks []PlanNote `json:"risks,omitempty"`
-	Made  Made       `json:"made"`
-	Rule  *Rule      `json:"rule,omitempty"`
+	// Role is what preflight found of a role that is not the job's own; nil: it is, or
+	// nothing was looked at yet.
+	Role *RoleFound `json:"role,omitempty"`
+	Made Made       `json:"made"`
+	Rule *Rule      `json:"rule,omitempty"`
 
 	// Access is what is known of the grant at a destination in another account; nil:
 	// nothing yet, or none is needed.

@@ -199,7 +199,7 @@ func TestWithKMSTheRoleIsAllowedToUseKeys(t *testing.T) {
 		"which was attached already":    {ask: withKMS, outcome: exists(attach), step: "next rule", check: made},
 		"whose answer was lost":         {ask: withKMS, outcome: lost(attach), step: "effect attach-system-policy"},
 		"of which too many are there":   {ask: withKMS, outcome: refused(attach, replication.TroubleQuota, "LimitExceeded.Role.Policy"), step: "next blocked", reason: replication.ReasonQuota, events: []string{"replidesk.request.blocked cloud.quota"}},
-		"which our function may not do": {ask: withKMS, outcome: refused(attach, replication.TroubleDenied, "NoPermission"), step: "next blocked", reason: replication.ReasonDenied, events: []string{"replidesk.request.blocked function.denied"}},
+		"which our function may not do": {ask: withKMS, outcome: refused(attach, replication.TroubleDenied, "NoPermission"), step: "next blocked", reason: replication.ReasonMayNotGrant, events: []string{"replidesk.request.blocked role.may-not-grant"}},
 	})
 }
 

@@ -152,6 +152,8 @@ func Settle(j *Job, o Outcome, v View) Step {
 		return Step{}
 	case o.Result == ResultRefused && t.Kind == TroubleRoleUnfit && o.Effect == EffectPutRule:
 		return Step{} // may only be early: the phase knows
+	case o.Result == ResultRefused && t.Kind == TroubleDenied && o.Effect.grants():
+		return block(j, ReasonMayNotGrant, t.String(), v)
 	case o.Result == ResultRefused:
 		return AfterTrouble(j, t, v)
 	case o.Result == ResultExists && o.Effect.makes(), j.Failures == 0:

@@ -71,7 +71,7 @@ func TestABlockedJobGivesUpAfterSevenDays(t *testing.T) {
 	looks, longest := 0, time.Duration(0)
 	require.Equal(t, "next blocked", l.settle(denied))
 	for l.job.Phase == replication.PhaseBlocked {
-		require.Equal(t, []string{"replidesk.request.blocked function.denied"}, eventsOf(l.job), "once, not with each look")
+		require.Equal(t, []string{"replidesk.request.blocked role.may-not-grant"}, eventsOf(l.job), "once, not with each look")
 		looks, longest = looks+1, max(longest, l.job.Block.Next.Sub(l.now))
 		l.now = l.job.Block.Next
 		require.Equal(t, "next role", l.decide())
@@ -82,7 +82,7 @@ func TestABlockedJobGivesUpAfterSevenDays(t *testing.T) {
 	require.Equal(t, time.Hour, longest, "it never looks less often than that")
 	require.Less(t, looks, 250)
 	require.Equal(t, replication.PhaseReleasing, l.job.Phase, "no rule stands, so the pair is given back")
-	require.Equal(t, replication.ReasonDenied, l.job.Ending.Reason)
+	require.Equal(t, replication.ReasonMayNotGrant, l.job.Ending.Reason)
 	require.Contains(t, l.job.Ending.Message, "NoPermission; nothing was done about it for 7 days")
 }
 

@@ -18,7 +18,6 @@ const MaxTicketBytes = 64 * 1024
 // carry out. They are refused by name, so that nobody believes they took effect.
 var later = map[string]string{
 	"verify.heartbeat": "heartbeat objects",
-	"role.name":        "custom roles",
 }
 
 // Parse reads a ticket strictly: unknown, doubled and differently spelt fields are

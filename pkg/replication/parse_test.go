@@ -132,7 +132,7 @@ func TestBadTicketsHaveTheirOwnReason(t *testing.T) {
 		"a due date without a backfill":            {with(`"replicate":true`, `"replicate":false,"dueBy":"2030-01-01T00:00:00Z"`), replication.ReasonInvalid, "historical.dueBy"},
 		"a due date that is no date":               {with(`"replicate":true`, `"replicate":true,"dueBy":"soon"`), replication.ReasonMalformed, ""},
 		"a lag limit of nothing":                   {with(`"historical"`, `"limits":{"maxLag":"0s"},"historical"`), replication.ReasonInvalid, "limits.maxLag"},
-		"a custom role, which comes later":         {with(`"objects"`, `"role":{"type":"custom"},"objects"`), replication.ReasonNotSupported, "role.type"},
+		"a custom role without its name":           {with(`"objects"`, `"role":{"type":"custom"},"objects"`), replication.ReasonRoleName, "role.name"},
 		"null for a field":                         {with(`"requester":"ana"`, `"requester":null`), replication.ReasonMalformed, "requester"},
 		"null for an object":                       {with(`"historical":{"replicate":true}`, `"historical":{"replicate":true},"verify":null`), replication.ReasonMalformed, "verify"},
 		"null for a choice that has to be made":    {with(`"replicate":true`, `"replicate":null`), replication.ReasonMalformed, "historical.replicate"},

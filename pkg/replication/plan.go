@@ -168,6 +168,7 @@ var planFields = map[Reason]string{
 	ReasonAdoptMissing: "target", ReasonAdoptClosing: "target", ReasonPairDiffers: "destination.bucket", ReasonDuplicate: "destination.bucket",
 	ReasonKMSDefaultKey: "kms", ReasonKMSKeyNotFound: "kms.keyId", ReasonKMSKeyUnsuited: "kms.keyId", ReasonKMSKeyDisabled: "kms.keyId",
 	ReasonKMSKeyDeleted: "kms.keyId", ReasonKMSKeyImport: "kms.keyId", ReasonKMSNotOffered: "destination.region",
+	ReasonRoleNotFound: "role.name", ReasonTrustBroken: "role", ReasonRoleRights: "role", ReasonRoleDenied: "role",
 }
 
 // A walk carries a job through the table without a world.
@@ -183,7 +184,7 @@ type walk struct {
 // then ends in a phase that is no end, which nobody takes for an accepted ticket.
 func (w *walk) run() {
 	for range 10 * len(table) {
-		if Row(w.job.Phase).Decide == nil {
+		if Row(w.job.Phase).Decide == nil || w.job.Phase == PhaseBlocked && w.job.Made.Pair.IsZero() { // what it lacks was seen, not made up
 			return
 		}
 		step := w.decide()
@@ -300,11 +301,13 @@ func (w *walk) world() Seen {
 		s.Rules = &RulesSeen{}
 	}
 	s.Progress = &ProgressSeen{Is: Exists, Status: RuleDoing, Watermark: w.now.Add(time.Second)}
-	s.Role = &RoleSeen{Is: Exists, Trust: TrustPolicy()}
-	s.Policy = &PolicySeen{Is: Exists, Document: RolePolicy(j.Request)}
-	s.Attachment = &AttachmentSeen{Attached: true}
-	if spec.KMSKey != "" {
-		s.Attachment.System = []string{KMSPolicy}
+	if j.ownRole() { // any other role is as it was surveyed
+		s.Role = &RoleSeen{Is: Exists, Trust: TrustPolicy()}
+		s.Policy = &PolicySeen{Is: Exists, Document: RolePolicy(j.Request)}
+		s.Attachment = &AttachmentSeen{Attached: true}
+		if spec.KMSKey != "" {
+			s.Attachment.System = []string{KMSPolicy}
+		}
 	}
 	s.KeyPolicy = &KeyPolicySeen{Is: Exists, Document: lendingPolicy(j.Request)}
 	s.Outside, s.Untagged = &ObjectSeen{Is: Missing}, &ObjectSeen{Is: Missing}

@@ -81,6 +81,8 @@ func callsOf(l Look, j *Job) []string {
 		{LookRole, "GetRole " + j.Request.RoleName()},
 		{LookPolicy, "GetPolicy " + j.Request.PolicyName()},
 		{LookAttachment, "ListPoliciesForRole " + j.Request.RoleName()},
+		{LookRights, "ListPoliciesForRole " + j.Request.RoleName()},
+		{LookRights, "GetPolicy of each policy of " + j.Request.RoleName()},
 		{LookCanary, "HeadObject " + r.Destination.Bucket + "/" + CanaryKey(r)},
 		{LookOutside, "HeadObject " + r.Destination.Bucket + "/" + OutsideKey(r)},
 		{LookUntagged, "HeadObject " + r.Destination.Bucket + "/" + UntaggedKey(r)},
@@ -116,6 +118,7 @@ func show(seen *Seen, w Seen, l Look) {
 	take(LookRole, func() { seen.Role = w.Role })
 	take(LookPolicy, func() { seen.Policy = w.Policy })
 	take(LookAttachment, func() { seen.Attachment = w.Attachment })
+	take(LookRights, func() { seen.Rights = w.Rights })
 	take(LookCanary, func() { seen.Canary = w.Canary })
 	take(LookOutside, func() { seen.Outside = w.Outside })
 	take(LookUntagged, func() { seen.Untagged = w.Untagged })
@@ -159,6 +162,7 @@ func (p *PlanResult) risks(j *Job, s Survey) {
 	add(history && !r.adopts(), "cold-objects-stay", "objects of the storage classes Cold Archive and Deep Cold Archive are not copied, restored or not [fact 67]")
 	add(!history && !r.adopts(), "existing-objects-stay", "objects that exist before the rule takes effect are not copied [fact 5]")
 	add(!r.Verify.Canary, "watermark-idle", "without the canary the only evidence is that the watermark moves: while nobody writes to %s the ticket can be blocked as %s", r.Source.Bucket, ReasonWatermarkStands)
+	add(j.warning() != "", "role-reaches-too-far", "%s [fact 74]", j.warning())
 	add(!r.RTC, "no-promise", "OSS promises no time of arrival: minutes to hours are usual, also beyond limits.maxLag (%s) [fact 18]", r.MaxLag())
 	add(p.Topology == TopologySRR, "one-region", "both buckets lie in %s: what befalls the region befalls the copy", r.Source.Region)
 	add(true, "silent-standstill", "a rule whose role or policy is changed later stands still without an error; only the lag shows it [fact 27]")
@@ -179,7 +183,9 @@ func (p *PlanResult) final(j *Job, s Survey) {
 	add(j.Versioned, "versioning-bound", "while the rule stands, versioning of neither bucket can be suspended [fact 68]")
 	add(!j.Versioned, "versioning-bound", "while the rule stands, versioning can be turned on for neither bucket alone [fact 68]")
 	add(r.TransferAcceleration, "acceleration-bound", "while the rule stands, transfer acceleration of its buckets cannot be turned off [fact 68]")
-	add(!r.adopts(), "grants-stay", "role %s and policy %s stay when the ticket fails; its message names them", j.Request.RoleName(), j.Request.PolicyName())
+	add(j.ownRole() && !r.adopts(), "grants-stay", "role %s and policy %s stay when the ticket fails; its message names them", j.Request.RoleName(), j.Request.PolicyName())
+	add(!j.ownRole() && j.ownPolicy(), "policy-stays", "policy %s stays on role %s when the ticket fails, until it is stopped; its message names it", j.Request.PolicyName(), j.Request.RoleName())
+	add(r.Role.Type == RoleAliyun, "shared-role-stays", "role %s and its policy %s stay, also when the ticket is stopped: all of the account share them", j.Request.RoleName(), PolicyOSSFull)
 	if j.Evidence != nil {
 		for _, left := range j.Evidence.LeftBehind {
 			add(true, "canary-left", "%s stays: nothing is deleted at the destination but by the rule", left)
@@ -196,7 +202,7 @@ func (p *PlanResult) times(j *Job) {
 		j.timesOfProof(add)
 		return
 	}
-	add("grants", "the new role is known everywhere after seconds as a rule; no figure is published [fact 23]. After %s somebody is asked to look", shortDuration(PropagationLimit))
+	add("grants", "a new role or grant is known everywhere after seconds as a rule; no figure is published [fact 23]. After %s somebody is asked to look", shortDuration(PropagationLimit))
 	add("start", "OSS starts the rule within 3 to 5 minutes [fact 8]. Late is reported after %s, given up after %s", shortDuration(StartingLate), shortDuration(StartingLost))
 	history := *j.Request.Historical.Replicate
 	switch {

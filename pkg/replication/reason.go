@@ -151,6 +151,17 @@ const (
 	ReasonPlanned          Reason = "job.planned"
 )
 
+// Of a role that is not the job's own.
+const (
+	ReasonRoleAcross   Reason = "role.across-accounts"
+	ReasonRoleConsent  Reason = "role.consent-missing"
+	ReasonRoleDenied   Reason = "role.denied"
+	ReasonRoleName     Reason = "role.name-invalid"
+	ReasonRoleNotFound Reason = "role.not-found"
+	ReasonRoleRights   Reason = "role.rights-missing"
+	ReasonMayNotGrant  Reason = "role.may-not-grant"
+)
+
 // Of tickets about another one.
 const (
 	ReasonStopping      Reason = "job.stopping"

@@ -79,14 +79,6 @@ type End struct {
 // Location returns the region in the form that rules use, such as oss-cn-hangzhou.
 func (e End) Location() string { return "oss-" + e.Region }
 
-// RoleNew is the role type for which a role of its own is made for the pair.
-const RoleNew = "new"
-
-// A RoleChoice says which role OSS assumes to copy.
-type RoleChoice struct {
-	Type string `json:"type"` // "new"
-}
-
 // Objects is the scope of the rule.
 type Objects struct {
 	// Prefixes restrict the scope to the keys that start with one of them. Empty
@@ -203,9 +195,3 @@ func (r Request) Topology() Topology {
 // Pair names the pair of buckets, the key of its owner's log. Bucket names are
 // global and hold no "~".
 func (r Request) Pair() string { return r.Source.Bucket + "~" + r.Destination.Bucket }
-
-// RoleName returns the name of the role that OSS assumes for the rule.
-func (r Request) RoleName() string { return RoleName(r.ID) }
-
-// PolicyName returns the name of the policy of our own that the role has.
-func (r Request) PolicyName() string { return PolicyName(r.ID) }

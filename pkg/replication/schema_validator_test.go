@@ -91,6 +91,11 @@ func init() { // the keywords refer to each other through check
 			list, ok := v.([]any)
 			return problemIf(ok && float64(len(list)) < arg.(float64), "there are too few")
 		},
+		"contains": func(root, _ schemaNode, arg, v any) string {
+			list, ok := v.([]any)
+			has := slices.ContainsFunc(list, func(e any) bool { return sub(arg).check(root, e) == "" })
+			return problemIf(ok && !has, "none is what one has to be")
+		},
 		"uniqueItems": func(_, _ schemaNode, _, v any) string { return problemIf(doubled(v), "one is there twice") },
 		"items":       checkItems,
 		"required":    checkRequired,

@@ -29,6 +29,7 @@ const (
 	LookSample                // how a few objects in scope at the source are encrypted
 	LookKey                   // the key of KMS that copies are encrypted under
 	LookKeyPolicy             // the policy of that key, in another account
+	LookRights                // every policy of the role, with its document
 )
 
 // Has reports whether l asks for all of o.
@@ -57,6 +58,7 @@ type Seen struct {
 	Key    *KeySeen
 
 	KeyPolicy *KeyPolicySeen
+	Rights    *RightsSeen
 }
 
 // Has reports whether everything that l asks for was looked at.
@@ -77,6 +79,7 @@ func (s Seen) Missing(l Look) Look {
 		{LookOwner, s.Owner != nil},
 		{LookSourceEncryption, s.SourceEncryption != nil}, {LookDestinationEncryption, s.DestinationEncryption != nil},
 		{LookSample, s.Sample != nil}, {LookKey, s.Key != nil}, {LookKeyPolicy, s.KeyPolicy != nil},
+		{LookRights, s.Rights != nil},
 	} {
 		if p.ok {
 			have |= p.l

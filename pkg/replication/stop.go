@@ -114,23 +114,55 @@ func orNow(t time.Time, v View) time.Time {
 }
 
 // stopAttachment takes the policy off the role, unless somebody has put the role
-// into a rule of their own: then all three stay.
+// into a rule of their own: then all three stay. Of a role that is not the job's own
+// the policy stays only when another rule may rest on it.
 func stopAttachment(j *Job, v View) (Step, bool) {
 	m, role := &j.Made, j.Request.RoleName()
 	if m.Attachment.IsZero() && !m.AttachAsked {
 		return Step{}, false
 	}
-	if !v.Seen.Has(LookRules) {
-		return Step{Look: LookRules}, true
+	if j.Request.Role.Type == RoleAliyun { // whoever else uses the role needs the policy
+		j.leave(!m.Attachment.IsZero(), fmt.Sprintf("policy %s on role %s, which all of the account share", PolicyOSSFull, role))
+		m.dropAttachment()
+		return Step{}, false
 	}
-	for _, g := range v.Seen.Rules.Rules {
-		if g.SyncRole == role && g.ID != j.Rule.id() {
-			j.Stop.Left = append(j.Stop.Left, fmt.Sprintf("role %s and policy %s, because rule %s of %s uses the role", role, j.Request.PolicyName(), g.ID, j.Request.Source.Bucket))
-			m.dropGrants()
-			return Step{}, false
+	l := LookRules
+	if !j.ownRole() {
+		l |= LookRights
+	}
+	if !v.Seen.Has(l) {
+		return Step{Look: l}, true
+	}
+	if m.Attachment.IsZero() && !j.ownRole() && !v.Seen.Rights.holds(j.Request.PolicyName()) {
+		if until, behind := lagging(j, EffectAttach, v); behind {
+			return hold(j, ReasonStopping, "whether the policy was attached is looked at", until), true
 		}
+		m.dropAttachment() // it may have been asked for without the right to
+		return Step{}, false
+	}
+	if left := j.neededByOthers(v.Seen); left != "" {
+		j.Stop.Left = append(j.Stop.Left, left)
+		m.dropGrants()
+		return Step{}, false
 	}
 	return Step{Effect: &Effect{Kind: EffectDetach, Role: role, Policy: j.Request.PolicyName()}}, true
+}
+
+// neededByOthers names what another rule of the source keeps the job from taking back;
+// "" when nothing does. A rule that does not show its role may have any that is not
+// the job's own.
+func (j *Job) neededByOthers(s Seen) string {
+	role, policy, source := j.Request.RoleName(), j.Request.PolicyName(), j.Request.Source.Bucket
+	for _, g := range s.Rules.Rules {
+		switch {
+		case g.ID == j.Rule.id():
+		case j.ownRole() && g.SyncRole == role:
+			return fmt.Sprintf("role %s and policy %s, because rule %s of %s uses the role", role, policy, g.ID, source)
+		case !j.ownRole() && (g.SyncRole == role || g.SyncRole == "") && j.relies(g, s.Rights):
+			return fmt.Sprintf("policy %s on role %s, because rule %s of %s may need it", policy, role, g.ID, source)
+		}
+	}
+	return ""
 }
 
 func (r *Rule) id() string {
@@ -195,6 +227,11 @@ func stopRole(j *Job, v View) (Step, bool) {
 	m, name := &j.Made, j.Request.RoleName()
 	ours := !m.Role.IsZero()
 	if !ours && !m.RoleAsked {
+		return Step{}, false
+	}
+	if !j.ownRole() {
+		j.leave(ours, fmt.Sprintf("role %s, which all of the account share", name))
+		m.dropRole()
 		return Step{}, false
 	}
 	if l := LookRole | LookAttachment; !v.Seen.Has(l) {

@@ -68,6 +68,9 @@ func Validate(r Request, d Desk) Problems {
 	validateKMS(&p, r)
 	validateRoom(&p, r)
 	validateTopology(&p, r)
+	if !r.adopts() { // it takes the role as it is
+		validateRole(&p, r)
+	}
 	validateOptions(&p, r)
 	validateApprovals(&p, r, d)
 	return p
@@ -171,13 +174,6 @@ func validateTopology(p *Problems, r Request) {
 }
 
 func validateOptions(p *Problems, r Request) {
-	if r.Role.Type != RoleNew && !r.adopts() {
-		if r.Role.Type == "AliyunOSSRole" || r.Role.Type == "custom" {
-			p.add(ReasonNotSupported, "role.type", fmt.Sprintf("the role type %s is not supported yet", r.Role.Type))
-		} else {
-			p.add(ReasonInvalid, "role.type", fmt.Sprintf("%q is not a role type", r.Role.Type))
-		}
-	}
 	if r.Historical.Replicate == nil {
 		p.add(ReasonHistoricalMissing, "historical.replicate", "the ticket does not say whether existing objects are to be copied")
 	} else if !*r.Historical.Replicate && r.Historical.DueBy != nil {

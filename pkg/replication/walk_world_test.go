@@ -28,6 +28,7 @@ type cloud struct {
 	other            replication.OwnerSeen // the owner, when it is another job
 	role, policy     bool
 	keys             bool      // the system policy for keys is on the role
+	enough           bool      // the role was made beforehand, and has all the rights it needs
 	attached, broken time.Time // zero: not; broken is until when a person keeps the grants broken
 	rule             *ruleOfCloud
 	lists            []list // what the list of rules showed, and since when
@@ -85,6 +86,7 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 		c.r.KMS = &replication.KMS{Replicate: ptr(true), KeyID: keyID}
 	}
 	c.r.Objects.Prefixes = [][]string{nil, {"image/", "video"}, {"."}}[rng.IntN(3)]
+	c.chooseRole()
 	c.bad = []float64{0, 0.02, 0.1, 0.4}[rng.IntN(4)]
 	c.meddleAt(0.1, func(c *cloud) { c.disabled = c.open(); c.closeRule() })
 	c.meddleAt(0.3, func(c *cloud) { c.broken = c.now.Add(time.Duration(c.rng.Int64N(int64(c.calm.Sub(c.now)) + 1))) })
@@ -108,6 +110,7 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 // equals what it says.
 func (c *cloud) toBeAdopted() {
 	c.r.Action, c.r.Role = replication.ActionAdopt, replication.RoleChoice{}
+	c.role, c.enough, c.attached = false, false, time.Time{} // its role is not of this world
 	if c.odds(0.1) {
 		return
 	}
@@ -151,6 +154,34 @@ func (c *cloud) ownedByAnother() {
 	}
 }
 
+// chooseRole has the ticket ask for a type of role; one that was made beforehand is
+// there, and does what it should or not.
+func (c *cloud) chooseRole() {
+	if c.r.KMSKey() != "" { // which takes a role of its own
+		return
+	}
+	switch c.rng.IntN(5) {
+	case 0:
+		if c.r.Across() { // it is for one account
+			return
+		}
+		c.r.Role = shared().Role
+		c.role = c.odds(0.5)
+		if c.role && c.odds(0.5) {
+			c.attached = c.now.Add(-time.Hour)
+		}
+	case 1:
+		c.r.Role = custom(false).Role
+		c.role, c.enough = true, c.odds(0.5)
+		c.r.Role.AddMissing = !c.enough || c.odds(0.5)
+	}
+}
+
+// own reports whether the role is one that the job makes for itself.
+func (c *cloud) own() bool {
+	return c.r.Role.Type == replication.RoleNew || c.r.Action == replication.ActionAdopt
+}
+
 func (c *cloud) odds(p float64) bool { return c.rng.Float64() < p }
 
 // wrong reports whether this call goes wrong.
@@ -186,7 +217,8 @@ func (c *cloud) fit() bool {
 	if c.r.Action == replication.ActionAdopt { // others gave it its rights
 		return !c.now.Before(c.broken)
 	}
-	return c.role && c.policy && c.keys == (c.r.KMSKey() != "") && !c.attached.IsZero() && (!c.r.Across() || c.granted) && !c.now.Before(c.broken) && c.now.Sub(c.attached) > 8*time.Second
+	granted := !c.attached.IsZero() && (c.policy || c.r.Role.Type == replication.RoleAliyun) && c.now.Sub(c.attached) > 8*time.Second
+	return c.role && (c.enough || granted) && c.keys == (c.r.KMSKey() != "") && (!c.r.Across() || c.granted) && !c.now.Before(c.broken)
 }
 
 func (c *cloud) copies() bool {
@@ -246,7 +278,7 @@ func (c *cloud) newRule(g replication.RuleSeen, ours bool) string {
 		g.SyncRole = ""
 	}
 	if ours && c.storesOther {
-		g.SyncRole = replication.RoleName(c.r.ID)
+		g.SyncRole = c.r.RoleName()
 		g.Action = map[string]string{"ALL": "PUT", "PUT": "ALL"}[g.Action]
 	}
 	c.rule = &ruleOfCloud{shown: g, ours: ours, doing: c.now.Add(start)}
@@ -315,11 +347,33 @@ func (c *cloud) seen(j *job) world {
 		w.Attachment.Others, w.Attachment.System = []string{replication.KMSPolicy}, []string{replication.KMSPolicy}
 	}
 	w.Attachment.Attached = !c.attached.IsZero() && !c.now.Before(c.broken)
+	if !c.own() {
+		c.showRights(&w)
+	}
 	c.seeAcross(&w)
 	if v := j.Verification; v != nil && !c.unseen {
 		w.Canary, w.Outside, w.Untagged = c.target[v.Key].head(), c.target[v.OutsideKey].head(), c.target[v.UntaggedKey].head()
 	}
 	return w
+}
+
+// showRights shows a role that is not the job's own. What people break of it is its
+// trust.
+func (c *cloud) showRights(w *world) {
+	w.Rights.Policies, w.Attachment = nil, &replication.AttachmentSeen{}
+	if c.now.Before(c.broken) {
+		w.Role.Trust = `{"Version":"1","Statement":[]}`
+	}
+	if c.enough {
+		w.Rights.Policies = append(w.Rights.Policies, held("own", replication.RolePolicy(c.r)))
+	}
+	switch {
+	case c.attached.IsZero():
+	case c.r.Role.Type == replication.RoleAliyun:
+		w.Attachment.System = []string{replication.PolicyOSSFull}
+	default:
+		w.Rights.Policies = append(w.Rights.Policies, held(c.r.PolicyName(), replication.RolePolicy(c.r)))
+	}
 }
 
 func (e cell) head() *replication.ObjectSeen {
@@ -355,12 +409,16 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 		c.role = made(c.role)
 	case replication.EffectCreatePol:
 		c.policy = made(c.policy)
+	case replication.EffectAttachSystem:
+		if e.Policy == replication.KMSPolicy {
+			c.keys = made(c.keys)
+		} else if made(!c.attached.IsZero()) && c.attached.IsZero() {
+			c.attached = c.now
+		}
 	case replication.EffectAttach:
 		if made(!c.attached.IsZero()) && c.attached.IsZero() {
 			c.attached = c.now
 		}
-	case replication.EffectAttachSystem:
-		c.keys = made(c.keys)
 	case replication.EffectDetachSystem:
 		c.keys = false
 	case replication.EffectDetach:
@@ -414,7 +472,7 @@ func (c *cloud) putRule(o *replication.Outcome) {
 		o.Result = replication.ResultRefused
 		o.Trouble = &replication.Trouble{Kind: replication.TroubleRoleUnfit, Op: "PutBucketReplication", Code: "NoPermission"}
 	default:
-		id := c.newRule(replication.RuleSeen{SyncRole: replication.RoleName(c.r.ID)}, true)
+		id := c.newRule(replication.RuleSeen{SyncRole: c.r.RoleName()}, true)
 		if c.namesRule {
 			o.RuleID = id
 		}

@@ -145,12 +145,12 @@ func TestARightOfTheFunctionThatIsMissingIsNamed(t *testing.T) {
 		d.attach(fn("provision"), "no-roles")
 		time.Sleep(time.Minute)
 		d.submit(d.ticket("CHG-1", "src", "dst", ""))
-		event := d.awaitEvent("CHG-1", replication.ReasonDenied, 10*time.Minute)
+		event := d.awaitEvent("CHG-1", replication.ReasonMayNotGrant, 10*time.Minute)
 		require.Contains(t, event.Data.Message, "CreateRole")
 		time.Sleep(30 * time.Minute)
 		d.detach(fn("provision"), "no-roles")
 		d.watched("CHG-1", 2*time.Hour)
-		require.Equal(t, []replication.Reason{replication.ReasonAccepted, replication.ReasonDenied, replication.ReasonVerified}, d.reasons("CHG-1"))
+		require.Equal(t, []replication.Reason{replication.ReasonAccepted, replication.ReasonMayNotGrant, replication.ReasonVerified}, d.reasons("CHG-1"))
 	})
 }
 

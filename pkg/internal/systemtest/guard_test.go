@@ -44,7 +44,8 @@ func (g *guard) begin(d *desk) {
 	g.foreign = g.others()
 }
 
-// others describes what is not the desk's.
+// others describes what is not the desk's. The role that all of an account share is
+// looked at when it is changed, see judgeShared.
 func (g *guard) others() string {
 	var b strings.Builder
 	w, uid := g.d.world, g.d.uid
@@ -53,10 +54,11 @@ func (g *guard) others() string {
 		return e.Error()
 	}
 	for _, r := range page.Roles {
-		if g.ours(r.Name) || r.Name == fn("provision") || r.Name == fn("verify") || r.Name == fn("progress") {
+		if r.Name == replication.RoleAliyun || g.ours(r.Name) || r.Name == fn("provision") || r.Name == fn("verify") || r.Name == fn("progress") {
 			continue
 		}
 		attached, _ := w.ListPoliciesForRole(uid, r.Name, world.View{})
+		attached = slices.DeleteFunc(attached, func(a world.PolicyAttached) bool { return g.added(a.Policy.Name, r.Name) })
 		fmt.Fprintln(&b, r.Name, string(r.Trust), r.Updated, len(attached))
 		p, e := w.GetPolicy(uid, world.TypeCustom, r.Name, world.View{})
 		if e == nil {
@@ -74,6 +76,17 @@ func (g *guard) others() string {
 func (g *guard) ours(role string) bool {
 	for id := range g.tickets() {
 		if role == replication.RoleName(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// added reports whether a policy is one that a ticket may have added to a role that it
+// names.
+func (g *guard) added(policy, role string) bool {
+	for id, r := range g.tickets() {
+		if r.Role.AddMissing && r.Role.Name == role && policy == replication.PolicyName(id) {
 			return true
 		}
 	}
@@ -177,7 +190,13 @@ func (g *guard) judgeOSS(c world.Call, tickets map[string]replication.Request) s
 // more than the ticket needs.
 func (g *guard) judgeGrant(c world.Call, tickets map[string]replication.Request) string {
 	w, uid := g.d.world, g.d.uid
+	if c.Resource == replication.RoleAliyun && (c.Action == "CreateRole" || c.Action == "AttachPolicyToRole") {
+		return g.judgeShared(tickets)
+	}
 	for id, r := range tickets {
+		if attaches := c.Action == "AttachPolicyToRole" || c.Action == "DetachPolicyFromRole"; attaches && r.Role.AddMissing && c.Resource == r.Role.Name {
+			return "" // which policy, others looks at
+		}
 		role, policy := replication.RoleName(id), replication.PolicyName(id)
 		if !strings.Contains(c.Resource, role) && !strings.Contains(c.Resource, policy) {
 			continue
@@ -202,6 +221,29 @@ func (g *guard) judgeGrant(c world.Call, tickets map[string]replication.Request)
 		return ""
 	}
 	return "a grant for nobody's ticket"
+}
+
+// judgeShared looks at the role that all of an account share: a ticket has to have
+// consented to it, it trusts OSS, and it has no other policy than that of the cloud.
+func (g *guard) judgeShared(tickets map[string]replication.Request) string {
+	consented := false
+	for _, r := range tickets {
+		consented = consented || r.Role.Type == replication.RoleAliyun && slices.Contains(r.Role.Consent, "all buckets")
+	}
+	made, e := g.d.world.GetRole(g.d.uid, replication.RoleAliyun, world.View{})
+	attached, _ := g.d.world.ListPoliciesForRole(g.d.uid, replication.RoleAliyun, world.View{})
+	switch {
+	case !consented:
+		return "a role that reaches everything, without consent"
+	case e != nil || !replication.SameDocument(string(made.Trust), foreignTrust):
+		return "a shared role that trusts somebody else"
+	}
+	for _, a := range attached {
+		if a.Policy.Type != world.TypeSystem || a.Policy.Name != "AliyunOSSFullAccess" {
+			return "a shared role with another policy"
+		}
+	}
+	return ""
 }
 
 // tooWide reports whether a policy grants more than the ticket needs, whatever the

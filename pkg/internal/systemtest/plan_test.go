@@ -16,7 +16,9 @@ import (
 )
 
 // onlyReads is all that a person needs who plans.
-const onlyReads = `{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:Get*","oss:List*"],"Resource":"acs:oss:*:*:*"},{"Effect":"Allow","Action":"kms:DescribeKey","Resource":"acs:kms:*:*:key/*"}]}`
+const onlyReads = `{"Version":"1","Statement":[{"Effect":"Allow","Action":["oss:Get*","oss:List*"],"Resource":"acs:oss:*:*:*"},
+ {"Effect":"Allow","Action":["ram:GetRole","ram:ListPoliciesForRole","ram:GetPolicy"],"Resource":"acs:ram:*:*:*"},
+ {"Effect":"Allow","Action":"kms:DescribeKey","Resource":"acs:kms:*:*:key/*"}]}`
 
 // plan asks what the desk would do for a ticket, with the keys of a person who can
 // only read, and looks that nothing was written.

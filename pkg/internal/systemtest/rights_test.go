@@ -43,6 +43,11 @@ var tour = []struct {
 		d.submit(d.ticket("CHG-2", "lost-src", "lost-dst", ""))
 		time.Sleep(30 * time.Minute)
 	}},
+	{"a ticket shares the role that reaches everything", func(d *desk) {
+		d.pair("shared-src", "shared-dst", false)
+		d.submit(d.ticket("CHG-7", "shared-src", "shared-dst", scope+","+sharedRole))
+		time.Sleep(5 * time.Minute)
+	}},
 	{"a ticket is refused, and one names a bucket of somebody else", func(d *desk) {
 		d.submit(`{"specVersion":"1","id":"CHG-3"}`)
 		require.Nil(d.t, d.world.PutBucket(world.NewBucket{Name: "theirs", Owner: d.other, Region: away}))
