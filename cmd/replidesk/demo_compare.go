@@ -75,7 +75,7 @@ func (n name) String() string {
 
 // list returns everything in the destination, without checksums.
 func (p *pair) list(ctx context.Context) (map[name]stored, error) {
-	there, c := map[name]stored{}, p.clients.at(p.dest)
+	there, c := map[name]stored{}, p.there()
 	if !p.versioned {
 		for pages := c.NewListObjectsV2Paginator(&oss.ListObjectsV2Request{Bucket: &p.dest.bucket}); pages.HasNext(); {
 			page, err := pages.NextPage(ctx)
@@ -118,7 +118,7 @@ func (p *pair) sums(ctx context.Context, there map[name]stored) error {
 				if n.version != "" {
 					req.VersionId = &n.version
 				}
-				head, err := p.clients.at(p.dest).HeadObject(ctx, req)
+				head, err := p.there().HeadObject(ctx, req)
 				mu.Lock()
 				if err != nil {
 					failed = err

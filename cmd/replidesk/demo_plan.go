@@ -29,6 +29,7 @@ type plan struct {
 	historical    bool
 	deletes       bool
 	versioned     bool
+	across        bool   // the destination belongs to account B
 	within, aside int    // objects before the ticket, in scope and outside
 	multipart     bool   // one more of them, in two parts
 	role, grants  string // a role made beforehand, and the document of its policy ("" for none)
@@ -108,6 +109,11 @@ var plans = []plan{
 		role: "map-tiles-copier", grants: `{"Version":"1","Statement":[
 			{"Effect":"Allow","Action":["oss:ReplicateList","oss:ReplicateGet"],"Resource":["acs:oss:*:*:map-tiles","acs:oss:*:*:map-tiles/*"]},
 			{"Effect":"Allow","Action":["oss:ReplicateList","oss:ReplicateGet","oss:ReplicatePut"],"Resource":["acs:oss:*:*:map-tiles-copy","acs:oss:*:*:map-tiles-copy/*"]}]}`,
+	},
+	{
+		id: "CHG-1020", phase: replication.PhaseWatching, reason: replication.ReasonVerified, across: true,
+		source: place{"cn-hangzhou", "site-plans"}, dest: place{"cn-hangzhou", "site-plans-vault"},
+		prefixes: []string{"plans/"}, historical: true, within: 20, aside: 5, fresh: 12,
 	},
 	{id: "CHG-1019", phase: replication.PhaseRejected, reason: replication.ReasonResidency},
 }

@@ -24,7 +24,7 @@ func exampleTickets(t *testing.T) map[string]replication.Request {
 		body, err := os.ReadFile(file)
 		require.NoError(t, err)
 		body, err = expand(body, func(name string) string {
-			return map[string]string{"LOCAL_ACCOUNT_A_UID": "1234567890123456", dueByVariable: dueBy(time.Now()), keyVariable: "3542abdd-5821-4fb5-a425-90adca2c0d61"}[name]
+			return map[string]string{"LOCAL_ACCOUNT_A_UID": "1234567890123456", "LOCAL_ACCOUNT_B_UID": "2234567890123456", dueByVariable: dueBy(time.Now()), keyVariable: "3542abdd-5821-4fb5-a425-90adca2c0d61"}[name]
 		})
 		require.NoError(t, err, file)
 		r, problems := replication.Parse(body)
@@ -52,6 +52,7 @@ func TestThePlanIsTrueToTheExampleTickets(t *testing.T) {
 		}
 		require.Equal(t, place{r.Source.Region, r.Source.Bucket}, p.source, p.id)
 		require.Equal(t, place{r.Destination.Region, r.Destination.Bucket}, p.dest, p.id)
+		require.Equal(t, r.Across(), p.across, p.id)
 		require.Equal(t, r.Objects.Prefixes, p.prefixes, p.id)
 		tags := ""
 		if r.Objects.Tags != nil {

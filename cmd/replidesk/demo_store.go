@@ -16,7 +16,7 @@ import (
 	"github.com/replidesk/replidesk/pkg/localcloud"
 )
 
-// clients are OSS clients of account A's user, one a region: the demonstration uses
+// clients are OSS clients of the user of an account, one a region: the demonstration uses
 // the buckets as their owner would.
 type clients struct {
 	url, id, secret string
@@ -24,10 +24,12 @@ type clients struct {
 
 	mu      sync.Mutex
 	regions map[string]*oss.Client
+	other   *clients // of account B; nil in its own
 }
 
 func newClients(c *localcloud.Cloud, k exampleKeys) *clients {
-	return &clients{keys: k, url: c.URL, id: c.A.User.ID, secret: c.A.User.Secret, regions: map[string]*oss.Client{}}
+	other := &clients{url: c.URL, id: c.B.User.ID, secret: c.B.User.Secret, regions: map[string]*oss.Client{}}
+	return &clients{keys: k, url: c.URL, id: c.A.User.ID, secret: c.A.User.Secret, regions: map[string]*oss.Client{}, other: other}
 }
 
 func (c *clients) at(p place) *oss.Client {
@@ -75,6 +77,14 @@ type pair struct {
 	foreign map[name]bool   // what the destination had before
 }
 
+// there is a client for the destination.
+func (p *pair) there() *oss.Client {
+	if p.across {
+		return p.clients.other.at(p.dest)
+	}
+	return p.clients.at(p.dest)
+}
+
 // seed makes the buckets of a ticket and the objects that exist before it. A ticket
 // without buckets gives a nil pair.
 func seed(ctx context.Context, c *clients, p plan) (*pair, error) {
@@ -83,6 +93,10 @@ func seed(ctx context.Context, c *clients, p plan) (*pair, error) {
 	}
 	pr := &pair{plan: p, clients: c, rng: rand.New(rand.NewPCG(1, 2)), want: map[name]stored{}, foreign: map[name]bool{}}
 	for _, at := range []place{p.source, p.dest} {
+		c := c
+		if at == p.dest && p.across {
+			c = c.other
+		}
 		if _, err := c.at(at).PutBucket(ctx, &oss.PutBucketRequest{Bucket: &at.bucket}); err != nil {
 			return nil, err
 		}
@@ -132,7 +146,7 @@ func (p *pair) before(ctx context.Context) error {
 		return nil
 	}
 	// The destination has something of its own outside the scope: it must stay.
-	res, err := p.clients.at(p.dest).PutObject(ctx, &oss.PutObjectRequest{Bucket: &p.dest.bucket, Key: oss.Ptr("own/notes.txt"), Body: bytes.NewReader(p.content())})
+	res, err := p.there().PutObject(ctx, &oss.PutObjectRequest{Bucket: &p.dest.bucket, Key: oss.Ptr("own/notes.txt"), Body: bytes.NewReader(p.content())})
 	if err == nil {
 		p.foreign[name{"own/notes.txt", oss.ToString(res.VersionId)}] = true
 	}
@@ -256,7 +270,7 @@ func (p *pair) arrived(ctx context.Context, key string) error {
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
 	for {
-		head, err := p.clients.at(p.dest).HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &p.dest.bucket, Key: &key})
+		head, err := p.there().HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &p.dest.bucket, Key: &key})
 		if err == nil {
 			w, ok := p.want[name{key, oss.ToString(head.VersionId)}]
 			if ok && w.etag == oss.ToString(head.ETag) {
