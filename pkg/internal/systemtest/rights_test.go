@@ -129,14 +129,14 @@ var tour = []struct {
 	{"a pair with KMS is set up, and the cause is looked for when its key is disabled", func(d *desk) {
 		d.pair("kms-src", "kms-dst", false)
 		k, keeper := d.key(away), d.keeper(d.uid, away)
-		d.submit(d.ticket("CHG-30", "kms-src", "kms-dst", withKMS(k.ID)))
-		if d.comesTo("CHG-30", replication.PhaseStarting) {
+		d.submit(d.ticket("CHG-40", "kms-src", "kms-dst", withKMS(k.ID)))
+		if d.comesTo("CHG-40", replication.PhaseStarting) {
 			require.Nil(d.t, d.world.DisableKey(keeper, k.ID))
 		}
 		time.Sleep(time.Hour)
 		require.Nil(d.t, d.world.EnableKey(keeper, k.ID))
 		time.Sleep(time.Hour)
-		d.submit(stopTicket("STOP-30", "CHG-30"))
+		d.submit(stopTicket("STOP-40", "CHG-40"))
 		time.Sleep(time.Hour)
 	}},
 	{"a pair is stopped", func(d *desk) {
