@@ -49,6 +49,9 @@ func wayOf(j *replication.Job) []replication.Phase {
 		return []replication.Phase{replication.PhaseReceived, replication.PhaseOrdering, replication.PhaseAwaiting, replication.PhaseCompleted}
 	case j.Request.Action == replication.ActionAdopt && j.Stop == nil:
 		return []replication.Phase{replication.PhaseReceived, replication.PhasePreflight, replication.PhaseAdopting, replication.PhaseVerifying, replication.PhaseWatching}
+	case j.Request.Action == replication.ActionReplace && j.Stop == nil:
+		return append(slices.Concat([]replication.Phase{replication.PhaseReceived, replication.PhaseOrdering, replication.PhaseAwaiting}, way[1:len(way)-1]),
+			replication.PhaseBridging, replication.PhaseWatching)
 	case j.Stop != nil:
 		return []replication.Phase{j.Phase, replication.PhaseStopping, replication.PhaseStopped}
 	}

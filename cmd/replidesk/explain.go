@@ -82,6 +82,9 @@ func explain(w io.Writer, e replication.Explanation, t ticketState) {
 	default:
 		fmt.Fprintf(w, "%s  %s in %s -> %s in %s\n", e.Ticket, e.Source.Bucket, e.Source.Region, e.Destination.Bucket, e.Destination.Region)
 	}
+	if e.Action == replication.ActionReplace {
+		line("replaces", "%s", e.Target)
+	}
 	line("where", "%s since %s (%s): %s", e.Phase, clock(e.Since), span(e.Seconds), e.PhaseMeaning)
 	line("why", "%s: %s", dash(string(e.Reason)), orElse(e.ReasonMeaning, "no reason is recorded"))
 	if e.Message != e.ReasonMeaning && e.Message != e.PhaseMeaning {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/crc64"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -249,6 +250,31 @@ func (f *fakeCloud) Purge(ctx context.Context, e replication.End, keys []string)
 		return nil
 	})
 	return nil, err
+}
+
+// Gap compares everything at once, a page for each object.
+func (f *fakeCloud) Gap(ctx context.Context, e, to replication.End, _ []string, g replication.Gap) (s replication.GapSeen, err error) {
+	err = f.do(ctx, "Gap", func() error {
+		keys := slices.Sorted(maps.Keys(f.objects[e.Bucket]))
+		i := slices.IndexFunc(keys, func(k string) bool { return k > g.Cursor.After })
+		s.Next = g.Cursor
+		if s.Next.Pages++; i < 0 {
+			s.Done = true
+			return nil
+		}
+		s.Next.After = keys[i]
+		o := f.objects[e.Bucket][keys[i]]
+		s.Looked = 1
+		if o.written.Before(g.From) || o.written.After(g.To) {
+			return nil
+		}
+		s.Written = 1
+		if c, ok := f.objects[to.Bucket][keys[i]]; !ok || c.seen.CRC64 != o.seen.CRC64 {
+			s.Missing, s.Examples = 1, []string{keys[i]}
+		}
+		return nil
+	})
+	return s, err
 }
 
 func (f *fakeCloud) Empty(ctx context.Context, e replication.End, _ []string) (empty bool, err error) {

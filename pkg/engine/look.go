@@ -105,7 +105,7 @@ func (s *session) reads() []read {
 			return v, err
 		}, func(s *seen, v *replication.RulesSeen) { s.Rules = v }),
 		seeing(replication.LookProgress, func(ctx context.Context) (replication.ProgressSeen, error) {
-			return e.Rules.Progress(ctx, r.Source, j.Rule.ID)
+			return e.Rules.Progress(ctx, r.Source, s.ruleToPoll())
 		}, func(s *seen, v *replication.ProgressSeen) { s.Progress = v }),
 		seeing(replication.LookRole, func(ctx context.Context) (replication.RoleSeen, error) { return e.Grants.Role(ctx, role) },
 			func(s *seen, v *replication.RoleSeen) { s.Role = v }),
@@ -148,6 +148,21 @@ func (s *session) reads() []read {
 		seeing(replication.LookBucketPolicy, func(ctx context.Context) (replication.BucketPolicySeen, error) {
 			return e.Destinations.BucketPolicy(ctx, r.Destination)
 		}, func(s *seen, v *replication.BucketPolicySeen) { s.BucketPolicy = v }),
+		seeing(replication.LookGap, func(ctx context.Context) (replication.GapSeen, error) {
+			return e.Objects.Gap(ctx, r.Source, r.Destination, r.Objects.Prefixes, *j.Gap)
+		}, func(s *seen, v *replication.GapSeen) { s.Gap = v }),
 		seeing(replication.LookOwner, s.owner, func(s *seen, v *replication.OwnerSeen) { s.Owner = v }),
 	}
+}
+
+// ruleToPoll returns the rule whose progress is looked at: that of the job or, before a
+// replacement has one, that of its target.
+func (s *session) ruleToPoll() string {
+	switch t := s.seen.Target; {
+	case s.job.Rule != nil:
+		return s.job.Rule.ID
+	case t != nil:
+		return t.Rule
+	}
+	return ""
 }

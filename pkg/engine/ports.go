@@ -43,6 +43,9 @@ type Objects interface {
 	// Purge removes every version and delete marker of exactly these keys and
 	// returns the keys of which something is left.
 	Purge(ctx context.Context, e replication.End, keys []string) (left []string, err error)
+	// Gap compares a page of what was written to source in a gap with the copies at
+	// destination; it begins at the cursor of g. No prefix means any key.
+	Gap(ctx context.Context, source, destination replication.End, prefixes []string, g replication.Gap) (replication.GapSeen, error)
 	// Empty reports whether no key begins with any of the prefixes; no prefix means any key.
 	Empty(ctx context.Context, e replication.End, prefixes []string) (bool, error)
 	// Sample looks at the encryption of a few objects whose keys begin with any of the

@@ -106,7 +106,8 @@ func (s *session) decide(ctx context.Context, f func(*replication.Job, replicati
 // mark stands the marker of a watch that is about to begin, before the entry that
 // begins it. It returns the trouble of that, or nil.
 func (s *session) mark(ctx context.Context, next *replication.Job) *replication.Trouble {
-	if next.Phase != replication.PhaseWatching || s.job.Phase == replication.PhaseWatching {
+	begins := next.Watched() && !s.job.Watched() || next.Phase == replication.PhaseWatching && s.job.Phase != replication.PhaseWatching
+	if !begins {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.e.hasten(CallTimeout))

@@ -16,6 +16,8 @@ type TargetSeen struct {
 	Message string `json:"message,omitempty"`
 	// Objection says why it does not take the order; nil: it does, or needs not.
 	Objection *Objection `json:"objection,omitempty"`
+	Rule      string     `json:"rule,omitempty"`  // the id of its rule that stands; "" when none does or it is not known
+	Proven    time.Time  `json:"proven,omitzero"` // when its rule was proven
 	// Order is that of this ticket, unless it is to take the target down; nil: it has
 	// not got it.
 	Order *Order `json:"order,omitempty"`
@@ -23,8 +25,15 @@ type TargetSeen struct {
 
 // TargetOf returns what a ticket sees of the job that it is about, and orders.
 func TargetOf(j *Job, o Order) TargetSeen {
-	return TargetSeen{Phase: j.Phase, AtRest: j.AtRest(), Ordered: j.Ordered(), Holds: j.holds(), Message: j.Message,
+	t := TargetSeen{Phase: j.Phase, AtRest: j.AtRest(), Ordered: j.Ordered(), Holds: j.holds(), Message: j.Message,
 		Objection: j.Objection(o), Order: j.orderBy(o.By)}
+	if j.RuleStands() {
+		t.Rule = j.Rule.ID
+	}
+	if j.Evidence != nil {
+		t.Proven = j.Evidence.At
+	}
+	return t
 }
 
 // is says where the target is.
@@ -56,7 +65,7 @@ func decideOrdering(j *Job, v View) Step {
 		j.Reason = waitingFor(o)
 		return s
 	}
-	if answer == nil && o.takesDown() {
+	if answer == nil && !o.WaitsForTarget() {
 		return Step{Effect: &Effect{Kind: EffectOrder, Order: &o}}
 	}
 	t := answer
@@ -77,6 +86,8 @@ func orderTo(j *Job, t TargetSeen, o Order, v View) Step {
 		return reject(j, ReasonTargetUnknown, fmt.Sprintf("nothing is known of ticket %s", id), v)
 	case t.Rev == 0:
 		return wait(j, ReasonTargetUnknown, fmt.Sprintf("nothing is known of ticket %s yet", id), v.growing(j.Since, awaitEvery, time.Minute, lost))
+	case x == nil && j.Request.replaces():
+		return orderReplacement(j, t, o, v)
 	case x == nil:
 		return Step{Effect: &Effect{Kind: EffectOrder, Order: &o}}
 	case x.Later:
@@ -112,6 +123,8 @@ func decideAwaiting(j *Job, v View) Step {
 		return wait(j, waitingFor(o), t.is(id), until)
 	case t.Holds:
 		return fail(j, ReasonTargetFailed, t.is(id), v)
+	case j.Request.replaces():
+		return afterTarget(j, v)
 	}
 	return finish(j, PhaseCompleted, ReasonCompleted, t.is(id), v)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func decideReceived(j *Job, v View) Step {
-	if j.Request.Action.aboutAnother() {
+	if j.Request.Action.aboutAnother() || j.Request.replaces() {
 		return next(j, PhaseOrdering, v)
 	}
 	return next(j, PhasePreflight, v)

@@ -381,8 +381,12 @@ func verified(j *Job, v View) Step {
 	if w := j.warning(); w != "" {
 		message += "; " + w
 	}
-	next(j, PhaseWatching, v)
+	p := PhaseWatching
+	if j.Gap != nil {
+		p = PhaseBridging
+	}
+	next(j, p, v)
 	j.Reason, j.Message = reason, message
 	j.emit(EventVerified, reason, message, v.Now)
-	return Step{Next: PhaseWatching}
+	return Step{Next: p}
 }

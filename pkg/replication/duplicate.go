@@ -74,7 +74,7 @@ func (o OwnerSeen) why() string {
 // notOptions are the members of a ticket that say nothing of the pair: its identity,
 // who asked and agreed, and what was accepted once.
 var notOptions = map[string]bool{"specVersion": true, "id": true, "action": true, "requester": true, "approvals": true, "dryRun": true, "target": true,
-	"historical.acceptOverwrite": true, "declared": true, "limits.grantWithin": true, "role.consent": true, "role.addMissing": true}
+	"historical.acceptOverwrite": true, "acceptGap": true, "declared": true, "limits.grantWithin": true, "role.consent": true, "role.addMissing": true}
 
 // Changes returns what r asks for otherwise than old, field by field in their order
 // ("rtc: false -> true"). nil means that both ask for the same pair with the same

@@ -24,6 +24,9 @@ func end(j *Job, p Phase, r Reason, message string, v View) Step {
 	if j.within() == PhaseRetrying { // it holds what it held when it ended before
 		return finish(j, PhaseFailed, r, message, v)
 	}
+	if j.within() == PhaseBridging {
+		return unbridged(j, r, message, v)
+	}
 	if j.within() == PhaseAdjusting { // the pair is watched, whatever becomes of the order
 		return unadjusted(j, ResultUnknown, r, message, v)
 	}
@@ -77,6 +80,9 @@ func finish(j *Job, p Phase, r Reason, message string, v View) Step {
 	}
 	if j.takenDown() {
 		j.Stop.Served = v.Now
+	}
+	if g := j.Gap; g != nil && !g.Ended.IsZero() && !j.RuleStands() && p != PhaseStopped && p != PhaseCancelled {
+		message += fmt.Sprintf("; ticket %s was taken down for it, so nothing replicates the pair now", j.Request.Target)
 	}
 	j.Unsure, j.Failures, j.Block, j.Held, j.Ending, j.CheckBy = false, 0, nil, nil, nil, time.Time{}
 	j.enter(p, v.Now)

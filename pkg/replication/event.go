@@ -65,6 +65,8 @@ func (j *Job) emit(t EventType, r Reason, message string, now time.Time) {
 		detail = PairDetail{j.Request.Topology()}
 	case t == EventVerified && j.Evidence != nil:
 		detail = verifiedDetail{PairDetail{j.Request.Topology()}, j.Evidence, j.Risks}
+	case t == EventCompleted && j.Gap != nil, t == EventBlocked && j.Reason == ReasonGapMissing && j.Gap != nil:
+		detail = j.Gap
 	case t == EventStopped && j.Stop != nil:
 		detail = j.Stop
 	}

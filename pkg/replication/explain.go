@@ -315,7 +315,7 @@ func (j *Job) ahead() []Ahead {
 	case j.toServe() != nil && p == PhaseWatching:
 		p = PhaseAdjusting
 		add(p)
-	case p == PhaseReceived && j.Request.Action.aboutAnother():
+	case p == PhaseReceived && (j.Request.Action.aboutAnother() || j.Request.replaces()):
 		p = PhaseOrdering
 		add(p)
 	case j.Request.adopts() && (p == PhaseReceived || p == PhasePreflight):
@@ -333,7 +333,7 @@ func (j *Job) ahead() []Ahead {
 		return list
 	}
 	for range table {
-		if p = j.following(p); p == "" {
+		if p = j.afterPhase(p); p == "" {
 			break
 		}
 		add(p)

@@ -209,6 +209,7 @@ func reveal(seen *world, w world, l replication.Look) {
 	show(seen, w, l, replication.LookBucketPolicy, func() { seen.BucketPolicy = w.BucketPolicy })
 	show(seen, w, l, replication.LookRights, func() { seen.Rights = w.Rights })
 	show(seen, w, l, replication.LookTarget, func() { seen.Target = w.Target })
+	show(seen, w, l, replication.LookGap, func() { seen.Gap = w.Gap })
 	show(seen, w, l, replication.LookOwner, func() { seen.Owner = w.Owner })
 	show(seen, w, l, replication.LookSourceEncryption, func() { seen.SourceEncryption = w.SourceEncryption })
 	show(seen, w, l, replication.LookDestinationEncryption, func() { seen.DestinationEncryption = w.DestinationEncryption })

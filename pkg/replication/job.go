@@ -36,6 +36,7 @@ type Job struct {
 	Stop *Order `json:"stop,omitempty"`
 	// Orders are the other ones, the newest last; the oldest are forgotten.
 	Orders []Order `json:"orders,omitempty"`
+	Gap    *Gap    `json:"gap,omitempty"` // of a replacement, once the old ticket was ordered down
 	// Again is when the job began again after it had ended; zero: never.
 	Again time.Time `json:"again,omitzero"`
 

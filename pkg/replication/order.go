@@ -17,7 +17,8 @@ type Order struct {
 	Action Action    `json:"action,omitempty"` // of the ticket; "" is a stop
 	By     string    `json:"by"`               // the ticket
 	At     time.Time `json:"at"`
-	RTC    bool      `json:"rtc,omitempty"` // of set-rtc: whether it is to be on
+	Pair   string    `json:"pair,omitempty"` // of a replacement: the pair that the target has to have
+	RTC    bool      `json:"rtc,omitempty"`  // of set-rtc: whether it is to be on
 	// Of set-rtc, when it was begun with: since when the pair was watched, and whether
 	// replication time control was on.
 	Watched time.Time `json:"watched,omitzero"`
@@ -36,7 +37,11 @@ type Order struct {
 
 // OrderOf returns the order that the job of a ticket about another one gives.
 func (j *Job) OrderOf(now time.Time) Order {
-	return Order{Action: j.Request.Action, By: j.ID, At: now, RTC: j.Request.Action == ActionSetRTC && j.Request.RTC}
+	o := Order{Action: j.Request.Action, By: j.ID, At: now, RTC: j.Request.Action == ActionSetRTC && j.Request.RTC}
+	if j.Request.replaces() {
+		o.Pair = j.Request.Pair()
+	}
+	return o
 }
 
 // An Objection says why a job does not take an order.
@@ -51,7 +56,7 @@ func (o Order) takesDown() bool { return o.Action != ActionRetry && o.Action != 
 
 // WaitsForTarget reports whether the order is of use only to a job that has begun.
 // Any other ends the job of a ticket that has not come yet.
-func (o Order) WaitsForTarget() bool { return !o.takesDown() }
+func (o Order) WaitsForTarget() bool { return !o.takesDown() || o.Action == ActionReplace }
 
 // serve ends an order.
 func (o *Order) serve(r Result, reason Reason, message string, v View) {
@@ -79,7 +84,7 @@ func (j *Job) within() Phase {
 // is changed.
 func (j *Job) Watched() bool {
 	p := j.within()
-	return p == PhaseWatching || p == PhaseAdjusting
+	return p == PhaseWatching || p == PhaseAdjusting || p == PhaseBridging
 }
 
 // maxOrders is how many orders a job remembers besides those to take it down.
@@ -124,7 +129,7 @@ func (j *Job) Order(o Order) bool {
 	if j.Objection(o) != nil {
 		return false
 	}
-	o = Order{Action: o.Action, By: o.By, At: o.At, RTC: o.RTC}
+	o = Order{Action: o.Action, By: o.By, At: o.At, Pair: o.Pair, RTC: o.RTC}
 	rests := Row(j.Phase).Owner == OwnerNone
 	switch {
 	case !o.takesDown() && j.orderBy(o.By) != nil, o.takesDown() && (j.Ordered() || rests && !j.holds()):
@@ -162,6 +167,8 @@ func (j *Job) Objection(o Order) *Objection {
 		return nil
 	case o.Action == ActionCancel && j.Watched() && !j.Ordered():
 		return no(false, ReasonTargetWatched, "is watched since %s", since)
+	case o.Action == ActionReplace && !j.CameTooLate() && j.Request.Pair() != o.Pair:
+		return no(false, ReasonTargetPair, "replicates %s to %s", j.Request.Source.Bucket, j.Request.Destination.Bucket)
 	case o.takesDown():
 		return nil
 	case j.asked(o.Action) != nil:

@@ -62,7 +62,7 @@ func checkAction(p *Problems, n node, a Action) {
 	}
 	for _, name := range n.names {
 		_, exists := fieldsByName(reflect.TypeFor[Request]())[name]
-		if exists && (a.aboutAnother() && !slices.Contains(forOrders, name) && !(a == ActionSetRTC && name == "rtc") || a == ActionReplicate && name == "target" || a == ActionAdopt && name == "role") {
+		if exists && (a.aboutAnother() && !slices.Contains(forOrders, name) && !(a == ActionSetRTC && name == "rtc") || a == ActionReplicate && name == "target" || a != ActionReplace && name == "acceptGap" || a == ActionAdopt && name == "role") {
 			p.add(ReasonInvalid, name, fmt.Sprintf("the action %s takes no %s", a, name))
 		}
 	}

@@ -29,6 +29,7 @@ const (
 	PhaseStopped     Phase = "stopped"     // taken back; the result says what was left
 	PhaseOrdering    Phase = "ordering"    // of a stop ticket: the order is written into the log of its target
 	PhaseAwaiting    Phase = "awaiting"    // of a stop ticket: the end of its target is waited for
+	PhaseBridging    Phase = "bridging"    // of a replacement: copies of what was written between the two rules are looked for
 	PhaseRetrying    Phase = "retrying"    // on order: an ended job is taken up again
 	PhaseAdjusting   Phase = "adjusting"   // on order: replication time control of a watched pair is turned on or off
 	PhaseCompleted   Phase = "completed"   // done: the target of a stop has ended, or another ticket watches the same pair

@@ -165,6 +165,7 @@ var planFields = map[Reason]string{
 	ReasonRegionNotAllowed: "destination.region", ReasonAccelerationNeeded: "transferAcceleration", ReasonAccelerationPointless: "transferAcceleration",
 	ReasonRTCNotOffered: "rtc", ReasonOverwrite: "historical.acceptOverwrite", ReasonRuleExists: "destination.bucket", ReasonPairOwned: "destination.bucket",
 	ReasonGrantDenied: "destination.bucket", ReasonPolicyFull: "destination.bucket", ReasonPolicyOdd: "destination.bucket", ReasonUndeclared: "declared",
+	ReasonTargetUnknown: "target", ReasonTargetPair: "target", ReasonTargetUnfit: "target",
 	ReasonAdoptMissing: "target", ReasonAdoptClosing: "target", ReasonPairDiffers: "destination.bucket", ReasonDuplicate: "destination.bucket",
 	ReasonKMSDefaultKey: "kms", ReasonKMSKeyNotFound: "kms.keyId", ReasonKMSKeyUnsuited: "kms.keyId", ReasonKMSKeyDisabled: "kms.keyId",
 	ReasonKMSKeyDeleted: "kms.keyId", ReasonKMSKeyImport: "kms.keyId", ReasonKMSNotOffered: "destination.region",
@@ -243,6 +244,8 @@ func (w *walk) carryOut(e Effect) {
 		o.RuleID = unknownRule
 	case EffectGrant:
 		o.Grant = &Granting{Granted: true, Made: true}
+	case EffectOrder:
+		o.Target = w.takeTargetDown()
 	}
 	Settle(w.job, o, View{Now: w.now, Desk: w.desk})
 }
@@ -301,6 +304,10 @@ func (w *walk) world() Seen {
 		s.Rules = &RulesSeen{}
 	}
 	s.Progress = &ProgressSeen{Is: Exists, Status: RuleDoing, Watermark: w.now.Add(time.Second)}
+	if all := 1.0; *j.Request.Historical.Replicate {
+		s.Progress.Historical = &all
+	}
+	s.Gap = &GapSeen{Done: true}
 	if j.ownRole() { // any other role is as it was surveyed
 		s.Role = &RoleSeen{Is: Exists, Trust: TrustPolicy()}
 		s.Policy = &PolicySeen{Is: Exists, Document: RolePolicy(j.Request)}

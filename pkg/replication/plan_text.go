@@ -18,6 +18,7 @@ var effectTexts = map[EffectKind]string{
 	EffectRevoke:       "take the statement in the bucket policy of the destination back",
 	EffectPutRule:      "put the rule",
 	EffectCloseRule:    "close the rule",
+	EffectOrder:        "have the ticket that this one is about taken down",
 	EffectPutRTC:       "turn replication time control of the rule on or off",
 	EffectPutCanary:    "write the canary, which has to arrive",
 	EffectPutOutside:   "write an object outside the scope, which must not arrive",
@@ -47,6 +48,8 @@ func effectCalls(e Effect, r Request) []string {
 			"GetBucketPolicy " + dst, "PutBucketPolicy " + dst + " (not when the policy is as it has to be)"}
 	case EffectPutRule:
 		return []string{"PutBucketReplication " + r.Source.Bucket}
+	case EffectOrder:
+		return []string{"PutObject into the log of ticket " + r.Target}
 	case EffectPutRTC:
 		return []string{"PutBucketRTC " + r.Source.Bucket}
 	case EffectCloseRule:
@@ -88,6 +91,8 @@ func callsOf(l Look, j *Job) []string {
 		{LookUntagged, "HeadObject " + r.Destination.Bucket + "/" + UntaggedKey(r)},
 		{LookDestinationEmpty, "ListObjectsV2 " + r.Destination.Bucket},
 		{LookBucketPolicy, "GetBucketPolicy " + r.Destination.Bucket},
+		{LookTarget, "GetObject from the log of ticket " + r.Target},
+		{LookGap, "ListObjectsV2 " + r.Source.Bucket + ", and " + r.Destination.Bucket + " for each object that was written in the gap"},
 		{LookOwner, "GetObject from the log of the pair " + r.Pair()},
 		{LookSourceEncryption, "GetBucketEncryption " + r.Source.Bucket},
 		{LookDestinationEncryption, "GetBucketEncryption " + r.Destination.Bucket},
@@ -124,6 +129,8 @@ func show(seen *Seen, w Seen, l Look) {
 	take(LookUntagged, func() { seen.Untagged = w.Untagged })
 	take(LookDestinationEmpty, func() { seen.DestinationEmpty = w.DestinationEmpty })
 	take(LookBucketPolicy, func() { seen.BucketPolicy = w.BucketPolicy })
+	take(LookTarget, func() { seen.Target = w.Target })
+	take(LookGap, func() { seen.Gap = w.Gap })
 	take(LookOwner, func() { seen.Owner = w.Owner })
 	take(LookSourceEncryption, func() { seen.SourceEncryption = w.SourceEncryption })
 	take(LookDestinationEncryption, func() { seen.DestinationEncryption = w.DestinationEncryption })
@@ -144,6 +151,7 @@ func (p *PlanResult) annotate(j *Job, s Survey) {
 }
 
 func (p *PlanResult) risks(j *Job, s Survey) {
+	p.replaceRisks(j.Request)
 	r := j.Request
 	add := func(is bool, code, format string, args ...any) {
 		if is {

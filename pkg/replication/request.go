@@ -26,6 +26,9 @@ const (
 	// ActionRetry has the job of another ticket look again now, or begin again when
 	// it was refused or has failed.
 	ActionRetry Action = "retry"
+	// ActionReplace takes the job of another ticket down and sets its pair up anew, with
+	// other options.
+	ActionReplace Action = "replace"
 	// ActionSetRTC turns replication time control of a watched pair on or off, the one
 	// thing about a rule that can be changed. [fact 2]
 	ActionSetRTC Action = "set-rtc"
@@ -65,6 +68,9 @@ type Request struct {
 	// nil: none are declared.
 	Declared *Declared `json:"declared,omitempty"`
 	Verify   Verify    `json:"verify"`
+	// AcceptGap of a replacement: objects that were written between the two rules and
+	// have no copy are named, and not waited for.
+	AcceptGap bool `json:"acceptGap,omitempty"`
 	// DryRun asks for a plan and for nothing else: such a ticket never has a job.
 	DryRun bool `json:"dryRun,omitempty"`
 }

@@ -52,6 +52,8 @@ func serveRetry(j *Job, o *Order, v View) Step {
 func decideRetrying(j *Job, v View) Step {
 	p := PhasePreflight
 	switch {
+	case j.Request.replaces() && (j.Gap == nil || j.Gap.Ended.IsZero()):
+		p = PhaseOrdering
 	case j.RuleStands() && !j.Rule.Confirmed.IsZero():
 		p = PhaseStarting
 	case j.ruleMayStand() && !j.Made.Pair.IsZero():

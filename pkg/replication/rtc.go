@@ -15,7 +15,7 @@ func (j *Job) cannotSetRTC(o Order, no func(later bool, r Reason, format string,
 		return no(false, ReasonTargetEnded, "is %s since %s: %s", p, j.Since.UTC().Format(time.RFC3339), j.Message)
 	case j.Request.Topology() == TopologySRR:
 		return no(false, ReasonRTCWithinRegion, "replicates within %s", j.Request.Source.Region)
-	case !j.Watched():
+	case !j.Watched(), j.within() == PhaseBridging:
 		return no(true, ReasonTargetEarly, "is not watched yet but %s: %s", p, j.Message)
 	}
 	return nil

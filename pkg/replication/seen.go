@@ -20,9 +20,10 @@ const (
 	LookUntagged         // the object without the tags of the scope, at the destination
 	LookDestinationEmpty // whether the destination holds any object in the scope
 	LookPolicyUse        // versions of the policy, and what it is attached to
-	LookTarget           // the job that a stop is about
+	LookTarget           // the job that a ticket is about
 	LookBucketPolicy     // the policy of the destination
 	LookOwner            // the job that owns the pair
+	LookGap              // a page of what was written between two rules, with the copies
 
 	LookSourceEncryption      // default encryption
 	LookDestinationEncryption // default encryption
@@ -49,6 +50,7 @@ type Seen struct {
 	DestinationEmpty    *bool
 	PolicyUse           *PolicyUseSeen
 	Target              *TargetSeen
+	Gap                 *GapSeen
 	Owner               *OwnerSeen
 	BucketPolicy        *BucketPolicySeen
 
@@ -76,7 +78,7 @@ func (s Seen) Missing(l Look) Look {
 		{LookRole, s.Role != nil}, {LookPolicy, s.Policy != nil}, {LookAttachment, s.Attachment != nil},
 		{LookCanary, s.Canary != nil}, {LookOutside, s.Outside != nil}, {LookUntagged, s.Untagged != nil}, {LookDestinationEmpty, s.DestinationEmpty != nil},
 		{LookPolicyUse, s.PolicyUse != nil}, {LookTarget, s.Target != nil}, {LookBucketPolicy, s.BucketPolicy != nil},
-		{LookOwner, s.Owner != nil},
+		{LookOwner, s.Owner != nil}, {LookGap, s.Gap != nil},
 		{LookSourceEncryption, s.SourceEncryption != nil}, {LookDestinationEncryption, s.DestinationEncryption != nil},
 		{LookSample, s.Sample != nil}, {LookKey, s.Key != nil}, {LookKeyPolicy, s.KeyPolicy != nil},
 		{LookRights, s.Rights != nil},

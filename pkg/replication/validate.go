@@ -47,7 +47,7 @@ func Validate(r Request, d Desk) Problems {
 		p.add(ReasonInvalidID, "id", "the id must be 1 to 64 letters, digits, dots, underscores or hyphens and begin with a letter or digit")
 	}
 	switch r.Action {
-	case ActionReplicate, ActionStop, ActionCancel, ActionRetry, ActionSetRTC, ActionAdopt:
+	case ActionReplicate, ActionStop, ActionCancel, ActionRetry, ActionSetRTC, ActionAdopt, ActionReplace:
 	default:
 		p.add(ReasonInvalid, "action", fmt.Sprintf("%q is not an action", r.Action))
 	}
@@ -61,6 +61,7 @@ func Validate(r Request, d Desk) Problems {
 	if r.Action == ActionAdopt && r.Target != "" && !ValidID(r.Target) {
 		p.add(ReasonInvalid, "target", "target has to be the id of the rule that is to be adopted; leave it out where the id has another form, since a pair has one rule")
 	}
+	validateReplace(&p, r)
 	validateEnds(&p, r, d)
 	validatePermit(&p, r, d)
 	validatePrefixes(&p, r, d)
