@@ -98,6 +98,9 @@ func (m *Made) forget(s Seen) {
 	if !m.Attachment.IsZero() && !s.Attachment.Attached {
 		m.Attachment, m.AttachAsked = time.Time{}, true
 	}
+	if !m.KMSPolicy.IsZero() { // to attach it again is to look: what is attached is answered with "exists"
+		m.KMSPolicy, m.KMSPolicyAsked = time.Time{}, true
+	}
 }
 
 // proveAnew drops what a proof found, but not which objects of our own it may have

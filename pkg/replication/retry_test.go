@@ -37,13 +37,14 @@ func TestARetryTakesAnEndedJobUpAgain(t *testing.T) {
 				events: []string{"replidesk.request.accepted job.retried"}, check: answered("begins again")},
 		})
 	}
-	grants := func(m *replication.Made) { m.Role, m.Policy, m.Attachment = noon, noon, noon }
+	grants := func(m *replication.Made) { m.Role, m.Policy, m.Attachment, m.KMSPolicy = noon, noon, noon, noon }
 	decideAll(t, replication.PhaseRetrying, map[string]decision{
 		"one that had made nothing goes through preflight": {step: "next preflight"},
 		"what it made it keeps": {given: func(j *job, _ *world) { grants(&j.Made) }, after: time.Hour, step: "next preflight",
 			check: func(t *testing.T, j *job, _ replication.Step) {
 				require.Equal(t, noon, j.Made.Role)
 				require.Equal(t, noon, j.Made.Attachment)
+				require.True(t, j.Made.KMSPolicyAsked, "attached once more, which changes nothing")
 				require.Equal(t, noon.Add(time.Hour), j.Again)
 			}},
 		"what is not there any more is looked for before it is made": {given: func(j *job, w *world) {
