@@ -52,6 +52,8 @@ type Desk struct {
 	Destinations bucketlog.Log
 	sessions     *ramgrant.Sessions
 
+	state *oss.Client // of the state bucket
+
 	// checked is closed over by CheckBucket: the state bucket is looked at once an
 	// instance, and again as long as it was not in order.
 	checkMu sync.Mutex
@@ -71,7 +73,8 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 	counted := meter.Transport(transport)
 	endpoint := func(region string) string { return ossEndpoint(scheme, region, c.Internal && region == c.Region) }
 	d := &Desk{Config: c, Credentials: creds, Log: log}
-	d.Store = ossjournal.New(stateClient(c, creds, transport, endpoint(c.Region)), c.StateBucket)
+	d.state = stateClient(c, creds, transport, endpoint(c.Region))
+	d.Store = ossjournal.New(d.state, c.StateBucket)
 	d.Journal = journal.New(d.Store, journal.Options{Schema: replication.Schema, MinReader: replication.MinReader, MaxBody: maxJob})
 	d.Marks = engine.Marks{Marks: journal.NewMarks(d.Store), Shards: c.Shards}
 	d.Pairs = pairlog.Log{Journal: d.Journal, Worker: c.Instance}
@@ -131,6 +134,11 @@ func (d *Desk) CheckBucket(ctx context.Context) error {
 	err := d.Store.Check(ctx)
 	d.checked = err == nil
 	return err
+}
+
+// StateBucket returns the state bucket for those who make it and take it away.
+func (d *Desk) StateBucket() *ossjournal.Bucket {
+	return ossjournal.NewBucket(d.state, d.Config.StateBucket)
 }
 
 // Provision makes the function of that name.

@@ -20,9 +20,21 @@ type BucketError struct {
 
 // A Problem is one thing that is wrong with the bucket, and what to do about it.
 type Problem struct {
+	Setting      Setting // which is wrong
 	Text, Remedy string
 	Err          error // driver.ErrVersioned or nil
 }
+
+// A Setting is one that a bucket has to have.
+type Setting string
+
+// The settings.
+const (
+	SettingVersioning Setting = "versioning"
+	SettingACL        Setting = "ACL"
+	SettingEncryption Setting = "encryption"
+	SettingLifecycle  Setting = "lifecycle"
+)
 
 func (e *BucketError) Error() string {
 	texts := make([]string, len(e.Problems))
@@ -51,16 +63,9 @@ func (s *Store) Check(ctx context.Context) error {
 	if err != nil {
 		return s.fail(ctx, "GetBucketInfo", s.bucket, err)
 	}
-	problems := s.settings(res.BucketInfo)
-	rules, err := s.lifecycleRules(ctx)
+	problems, err := s.problems(ctx, res.BucketInfo)
 	if err != nil {
 		return err
-	}
-	if rules > 0 {
-		problems = append(problems, Problem{
-			Text:   fmt.Sprintf("it has %d lifecycle rules, which could delete or archive entries", rules),
-			Remedy: "remove the lifecycle rules",
-		})
 	}
 	if len(problems) > 0 {
 		return &BucketError{Bucket: s.bucket, Problems: problems}
@@ -68,23 +73,42 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
+// problems returns what is wrong with the settings of the bucket.
+func (s *Store) problems(ctx context.Context, info oss.BucketInfo) ([]Problem, error) {
+	problems := s.settings(info)
+	rules, err := s.lifecycleRules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if rules > 0 {
+		problems = append(problems, Problem{
+			Setting: SettingLifecycle,
+			Text:    fmt.Sprintf("it has %d lifecycle rules, which could delete or archive entries", rules),
+			Remedy:  "remove the lifecycle rules",
+		})
+	}
+	return problems, nil
+}
+
 func (s *Store) settings(info oss.BucketInfo) []Problem {
 	var problems []Problem
 	if v := oss.ToString(info.Versioning); v != "" && v != "Disabled" {
 		s.versioned.Store(true)
 		problems = append(problems, Problem{
-			Text:   "its versioning is " + v + ", and OSS then ignores the wish not to overwrite",
-			Remedy: "make a new bucket: versioning can be suspended, but never taken back",
-			Err:    driver.ErrVersioned,
+			Setting: SettingVersioning,
+			Text:    "its versioning is " + v + ", and OSS then ignores the wish not to overwrite",
+			Remedy:  "make a new bucket: versioning can be suspended, but never taken back",
+			Err:     driver.ErrVersioned,
 		})
 	}
 	if acl := oss.ToString(info.ACL); acl != "private" {
-		problems = append(problems, Problem{Text: fmt.Sprintf("its ACL is %q", acl), Remedy: "set the ACL to private"})
+		problems = append(problems, Problem{Setting: SettingACL, Text: fmt.Sprintf("its ACL is %q", acl), Remedy: "set the ACL to private"})
 	}
 	if sse := oss.ToString(info.SseRule.SSEAlgorithm); sse != "AES256" {
 		problems = append(problems, Problem{
-			Text:   fmt.Sprintf("its default encryption is %q", sse),
-			Remedy: "set the default encryption to SSE-OSS with AES256",
+			Setting: SettingEncryption,
+			Text:    fmt.Sprintf("its default encryption is %q", sse),
+			Remedy:  "set the default encryption to SSE-OSS with AES256",
 		})
 	}
 	return problems
