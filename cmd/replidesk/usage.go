@@ -18,6 +18,8 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
   replidesk history ID               every entry of a ticket's journal
   replidesk reasons [CODE...]        what the reason codes mean, and what to do
   replidesk schema                   the JSON Schema of a ticket
+  replidesk bootstrap                what has to exist before the functions are deployed; --yes makes what is missing
+  replidesk teardown                 what of that would be taken away; --yes takes it away
   replidesk help                     this text
 
 Example:
@@ -32,7 +34,8 @@ Every command but run and local takes
                     REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
                     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
                     In tickets, plan, submit and approve fill in ${LOCAL_...} from it, and nothing else.
-plan, submit, stop, cancel, retry, set-rtc, status, watch, explain, history and reasons take
+plan, submit, stop, cancel, retry, set-rtc, status, watch, explain, history, reasons, bootstrap and
+teardown take
   --json            print JSON, for programs
 
 local, run
@@ -49,6 +52,16 @@ run
   --tickets DIR     the example tickets (default examples/tickets)
   --out DIR         where summary.json and functions.log go (default out/run)
   --limit D         give up after this time (default 5m)
+bootstrap
+  --yes             make what is missing; without it nothing is changed
+  --repair          with --yes: also put right what differs
+  --without-grants  the role of provision may change nothing in RAM; roles are made beforehand
+  --destination UID show the role in this account of the desk file, or make it, with keys of that account
+  --buckets PATTERN of the destination's buckets that the role may touch (default *)
+  --planner ARN     who may also assume that role, to make plans; may be given again
+teardown
+  --yes             take it away; without it nothing is changed
+  --delete-journal BUCKET   delete the state bucket of this name, and all that is known of any ticket, for ever
 stop, cancel, retry, set-rtc
   --id ID           of the ticket that is sent (default <command>-<ID>; with a number behind it when that one is used up)
   --requester NAME  who asks

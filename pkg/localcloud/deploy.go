@@ -114,7 +114,7 @@ func queueTrigger(name string, c *serverless.Queue) fcemu.QueueTrigger {
 // bucket, the queues, a role for each function with its policy, and the roles that the
 // desk file names in other accounts. They spread as the world's delays say.
 func Prepare(w *world.World, c config.Config, functions map[string]Function) error {
-	if e := w.PutBucket(world.NewBucket{Name: c.StateBucket, Owner: c.Account, Region: c.Region}); e != nil {
+	if e := w.PutBucket(world.NewBucket{Name: c.StateBucket, Owner: c.Account, Region: c.Region, Redundancy: "ZRS"}); e != nil {
 		return fmt.Errorf("state bucket: %w", e)
 	}
 	if e := w.PutBucketEncryption(c.StateBucket, &world.Encryption{Algorithm: "AES256"}); e != nil {

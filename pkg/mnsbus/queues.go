@@ -59,7 +59,7 @@ func (b *Bus) CreateQueue(ctx context.Context, queue string, keep time.Duration)
 }
 
 // SetQueue has a queue that was looked at keep messages for so long, take the longest
-// bodies, and delay none. All else stays: the SDK would reset what it is not told. [fact 71]
+// bodies, and delay none. All else stays: the SDK would reset what it is not told. [fact 76]
 func (b *Bus) SetQueue(ctx context.Context, queue string, was QueueSeen, keep time.Duration) error {
 	a := was.attributes
 	return b.call(ctx, "SetQueueAttributes", queue, b.config.Timeout, func(c ali_mns.MNSClient) error {

@@ -18,7 +18,7 @@ func (c *Client) SetTrust(ctx context.Context, role, trust string) error {
 }
 
 // SetDocument gives a custom policy a new default version. A policy has five versions
-// at most; the oldest that is not the default makes room. [fact 70]
+// at most; the oldest that is not the default makes room. [fact 75]
 func (c *Client) SetDocument(ctx context.Context, policy, document string) error {
 	req, resp := ram.CreateCreatePolicyVersionRequest(), ram.CreateCreatePolicyVersionResponse()
 	req.PolicyName, req.PolicyDocument = policy, document

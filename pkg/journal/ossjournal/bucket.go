@@ -65,7 +65,7 @@ func (b *Bucket) Look(ctx context.Context) (BucketSeen, error) {
 
 // Create makes the bucket: private, encrypted by OSS, and kept in several zones of its
 // region. One that is there already, and is ours, stays as it is: OSS takes such a put
-// for a change of its ACL only. [fact 69]
+// for a change of its ACL only. [fact 77]
 func (b *Bucket) Create(ctx context.Context) error {
 	_, err := b.client.PutBucket(ctx, &oss.PutBucketRequest{
 		Bucket: &b.name, Acl: oss.BucketACLPrivate,
@@ -103,15 +103,11 @@ func (b *Bucket) Repair(ctx context.Context, s Setting) error {
 }
 
 // Delete deletes every object in the bucket, and then the bucket: the journal, and all
-// that was ever known of any ticket. Nothing brings it back. One that does not exist is
-// no error.
+// that was ever known of any ticket. Nothing brings it back.
 func (b *Bucket) Delete(ctx context.Context) error {
 	s := New(b.client, b.name)
 	for {
 		page, err := s.list(ctx, "", "", pageSize)
-		if fault.Of(err) == fault.NotFound {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
@@ -129,3 +125,6 @@ func (b *Bucket) Delete(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Repairable reports whether [Bucket.Repair] can set it.
+func (s Setting) Repairable() bool { return s != SettingVersioning }
