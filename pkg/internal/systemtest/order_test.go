@@ -292,7 +292,7 @@ func TestAnEndedJobIsRetried(t *testing.T) {
 		d.pair("src", "dst", false)
 		mend := d.world.Break(stages[replication.PhaseBlocked])
 		d.submit(d.ticket("CHG-1", "src", "dst", ""))
-		d.awaitReason("CHG-1", replication.ReasonDenied, time.Hour)
+		d.awaitReason("CHG-1", replication.ReasonMayNotGrant, time.Hour)
 		time.Sleep(3 * time.Hour)
 		mend()
 		d.submit(about(replication.ActionRetry, "NOW-1", "CHG-1", ""))
