@@ -33,6 +33,7 @@ type app struct {
 var commands = map[string]func(ctx context.Context, a *app, args []string) error{
 	"local":     runLocal,
 	"bootstrap": runBootstrap,
+	"doctor":    runDoctor,
 	"teardown":  runTeardown,
 	"run":       runDemo,
 	"plan":      runPlan,

@@ -19,6 +19,7 @@ const usage = `Replidesk replicates OSS buckets from tickets and watches over th
   replidesk reasons [CODE...]        what the reason codes mean, and what to do
   replidesk schema                   the JSON Schema of a ticket
   replidesk bootstrap                what has to exist before the functions are deployed; --yes makes what is missing
+  replidesk doctor                   whether all is well, from the settings to the sweep, and what to do where it is not
   replidesk teardown                 what of that would be taken away; --yes takes it away
   replidesk help                     this text
 
@@ -34,8 +35,8 @@ Every command but run and local takes
                     REPLIDESK_STATE_BUCKET and so on, with the keys ALIBABA_CLOUD_ACCESS_KEY_ID,
                     ALIBABA_CLOUD_ACCESS_KEY_SECRET and ALIBABA_CLOUD_SECURITY_TOKEN.
                     In tickets, plan, submit and approve fill in ${LOCAL_...} from it, and nothing else.
-plan, submit, stop, cancel, retry, set-rtc, status, watch, explain, history, reasons, bootstrap and
-teardown take
+plan, submit, stop, cancel, retry, set-rtc, status, watch, explain, history, reasons, bootstrap,
+doctor and teardown take
   --json            print JSON, for programs
 
 local, run
@@ -79,5 +80,6 @@ history
 
 Results go to standard output, everything else to standard error.
 Exit status: 0 done, 1 failed, 2 used wrongly. watch fails when a ticket ends otherwise than watched (a stop:
-otherwise than completed), plan when it would be refused.
+otherwise than completed), plan when it would be refused,
+doctor when anything is wrong.
 `

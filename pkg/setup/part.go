@@ -128,10 +128,10 @@ func (p *Part) bring(ctx context.Context, o Options, held bool) Line {
 	}
 	err = patiently(ctx, p.create)
 	if fault.Of(err) == fault.Exists {
-		// Somebody was faster, or a lost answer was not: what is there counts.
-		if is, err = p.look(ctx); err == nil && len(is.differences) > 0 {
-			return p.line(StateDiffers, is.differences, nil)
-		}
+		is, err = p.look(ctx) // somebody was faster: what is there counts
+	}
+	if len(is.differences) > 0 && err == nil {
+		return p.line(StateDiffers, is.differences, nil)
 	}
 	return p.line(StateMade, nil, err)
 }

@@ -133,9 +133,11 @@ func (s *Setup) idle(ctx context.Context) error {
 		return err
 	}
 	if bucket.Exists { // without it there are no tickets
-		if use.Tickets, err = s.marked(ctx); err != nil {
+		marks, err := s.marked(ctx)
+		if err != nil {
 			return err
 		}
+		use.Tickets = tickets(marks)
 	}
 	for _, q := range []config.Queue{config.QueueRequests, config.QueueUndelivered} {
 		name := s.config.QueueName(q)
@@ -153,9 +155,9 @@ func (s *Setup) idle(ctx context.Context) error {
 	return nil
 }
 
-// marked returns the ids of all tickets that are open or watched, in order.
-func (s *Setup) marked(ctx context.Context) ([]string, error) {
-	var ids []string
+// marked returns the marks of all tickets that are open or watched.
+func (s *Setup) marked(ctx context.Context) ([]journal.Standing, error) {
+	var marks []journal.Standing
 	for _, set := range []string{journal.Open, journal.Watch} {
 		for shard := range max(s.config.Shards, 1) {
 			var after *journal.Mark
@@ -165,15 +167,22 @@ func (s *Setup) marked(ctx context.Context) ([]string, error) {
 				if err != nil {
 					return nil, err
 				}
-				for _, m := range page {
-					ids = append(ids, m.ID)
-				}
+				marks = append(marks, page...)
 				if more = len(page) == most; more {
 					after = &page[most-1].Mark
 				}
 			}
 		}
 	}
+	return marks, nil
+}
+
+// tickets returns the ids that marks are of, in order.
+func tickets(marks []journal.Standing) []string {
+	ids := make([]string, len(marks))
+	for i, m := range marks {
+		ids[i] = m.ID
+	}
 	slices.Sort(ids)
-	return slices.Compact(ids), nil
+	return slices.Compact(ids)
 }
