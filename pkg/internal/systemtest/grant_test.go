@@ -21,6 +21,7 @@ type grantDoc struct {
 type grantStatement struct {
 	Effect           string
 	Action, Resource []string
+	Principal        []string `json:",omitempty"` // of a bucket policy
 }
 
 func (g grantDoc) String() string {
@@ -60,11 +61,11 @@ var lacks = map[string]lack{
 	"destination oss:ReplicateDelete": deletesStay,
 }
 
-// lesserGrants returns the policy of the role once without each action and once
-// without each resource that it grants.
-func lesserGrants(t *testing.T, document string) (list []lesser) {
+// lesserGrants returns a policy, with one statement for each of the ends, once without
+// each action and once without each resource that it grants.
+func lesserGrants(t *testing.T, document string, ends ...string) (list []lesser) {
 	t.Helper()
-	ends, resources := []string{"source", "destination"}, []string{"the bucket", "its objects"}
+	resources := []string{"the bucket", "its objects"}
 	whole := parsedGrant(t, document)
 	require.Len(t, whole.Statement, len(ends))
 	for i, s := range whole.Statement {
@@ -91,7 +92,7 @@ func TestEachThingThatTheRoleIsGrantedIsNeeded(t *testing.T) {
 	const extra = `"historical":{"replicate":true},"replicateDeletes":true`
 	r := replication.Request{ID: "CHG-1", ReplicateDeletes: true}
 	r.Source.Bucket, r.Destination.Bucket = "src", "dst"
-	list := lesserGrants(t, replication.RolePolicy(r))
+	list := lesserGrants(t, replication.RolePolicy(r), "source", "destination")
 	require.Len(t, list, len(lacks))
 	for _, l := range list {
 		bubble(t, "without "+l.name+" "+string(l.effect), func(t *testing.T) {
