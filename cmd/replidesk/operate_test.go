@@ -96,6 +96,11 @@ func (o *operator) run(args ...string) string {
 	o.t.Helper()
 	var out, complaints bytes.Buffer
 	code := run(o.t.Context(), args, func(name string) string { return o.env[name] }, strings.NewReader(""), &out, &complaints)
+	for name, value := range o.env {
+		if strings.HasSuffix(name, "_SECRET") {
+			require.NotContains(o.t, out.String()+complaints.String(), value, "replidesk %s prints %s", args[0], name)
+		}
+	}
 	require.Equal(o.t, exitDone, code, "%s: replidesk %s\n%s%s", o.heading, strings.Join(args, " "), out.String(), complaints.String())
 	return out.String()
 }
