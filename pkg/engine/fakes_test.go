@@ -269,7 +269,7 @@ func (f *fakeCloud) Gap(ctx context.Context, e, to replication.End, _ []string, 
 			return nil
 		}
 		s.Written = 1
-		if c, ok := f.objects[to.Bucket][keys[i]]; !ok || c.seen.CRC64 != o.seen.CRC64 {
+		if c, ok := f.objects[to.Bucket][keys[i]]; g.Unlisted || !ok || c.seen.CRC64 != o.seen.CRC64 {
 			s.Missing, s.Examples = 1, []string{keys[i]}
 		}
 		return nil

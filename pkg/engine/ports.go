@@ -44,7 +44,8 @@ type Objects interface {
 	// returns the keys of which something is left.
 	Purge(ctx context.Context, e replication.End, keys []string) (left []string, err error)
 	// Gap compares a page of what was written to source in a gap with the copies at
-	// destination; it begins at the cursor of g. No prefix means any key.
+	// destination; it begins at the cursor of g. No prefix means any key. When g is
+	// unlisted, the destination is not looked at and all of it counts as missing.
 	Gap(ctx context.Context, source, destination replication.End, prefixes []string, g replication.Gap) (replication.GapSeen, error)
 	// Empty reports whether no key begins with any of the prefixes; no prefix means any key.
 	Empty(ctx context.Context, e replication.End, prefixes []string) (bool, error)

@@ -23,7 +23,8 @@ const (
 // as they were written between from and to, by listings alone: that takes no right to
 // read an object. A copy is equal when it has the size and the ETag of the original
 // or, where an upload in parts may have another ETag, its Last-Modified, which copies
-// have from their originals. [fact 12] [fact 35] Objects of our own do not count.
+// have from their originals. [fact 12] [fact 35] Objects of our own do not count. Where
+// the destination cannot be listed, all that was written counts as missing.
 func (c *Client) Gap(ctx context.Context, source, destination replication.End, prefixes []string, g replication.Gap) (replication.GapSeen, error) {
 	if len(prefixes) == 0 {
 		prefixes = []string{""}
@@ -50,7 +51,12 @@ func (c *Client) Gap(ctx context.Context, source, destination replication.End, p
 			written = append(written, o)
 		}
 	}
-	if err := c.copies(ctx, destination, written, &s.GapFigures); err != nil {
+	if g.Unlisted {
+		s.Written, s.Missing = len(written), len(written)
+		for _, o := range written {
+			s.Examples = append(s.Examples, oss.ToString(o.Key))
+		}
+	} else if err := c.copies(ctx, destination, written, &s.GapFigures); err != nil {
 		return replication.GapSeen{}, err
 	}
 	if last {

@@ -55,7 +55,11 @@ func TestWhatWasWrittenInAGapIsComparedWithItsCopies(t *testing.T) {
 		require.Equal(d.t, 3, pages)
 		require.Equal(d.t, replication.GapFigures{Looked: 454, Written: 452, Missing: 3, Examples: []string{"image/010", "image/010x", "text/a"}}, sum)
 
-		s, err := d.client.Gap(ctx, src, dst, nil, replication.Gap{From: g.From, To: g.To, Cursor: replication.GapCursor{Prefix: 1}})
+		s, err := d.client.Gap(ctx, src, replication.End{Bucket: "nobody-looks-there"}, []string{"text/"}, replication.Gap{From: g.From, To: g.To, Unlisted: true})
+		require.NoError(d.t, err)
+		require.Equal(d.t, replication.GapFigures{Looked: 2, Written: 1, Missing: 1, Examples: []string{"text/a"}}, s.GapFigures, "what was written is named, whatever arrived")
+
+		s, err = d.client.Gap(ctx, src, dst, nil, replication.Gap{From: g.From, To: g.To, Cursor: replication.GapCursor{Prefix: 1}})
 		require.NoError(d.t, err)
 		require.True(d.t, s.Done, "past the end there is nothing")
 		_, err = d.client.Gap(ctx, src, replication.End{Account: dst.Account, Region: dst.Region, Bucket: "no-such-bucket"}, nil, replication.Gap{From: g.From, To: g.To})

@@ -22,7 +22,7 @@ func decideDestination(j *Job, v View) Step {
 	seen := v.Seen.BucketPolicy
 	if seen.Is == Foreign {
 		if !j.Access.Owner {
-			return block(j, ReasonDenied, fmt.Sprintf("the role of account %s may not read the bucket policy of %s (GetBucketPolicy)", r.Destination.Account, r.Destination.Bucket), v)
+			return block(j, ReasonDenied, policyDenied(r), v)
 		}
 		return tryBlindly(j, v)
 	}
@@ -37,6 +37,11 @@ func decideDestination(j *Job, v View) Step {
 	// The effect also records that the job relies on a statement that stands already.
 	j.Made.GrantAsked = true
 	return Step{Effect: &Effect{Kind: EffectGrant, Grant: &g, Document: g.String()}}
+}
+
+// policyDenied says that our role in the other account lacks a right.
+func policyDenied(r Request) string {
+	return fmt.Sprintf("the role of account %s may not read the bucket policy of %s (GetBucketPolicy)", r.Destination.Account, r.Destination.Bucket)
 }
 
 // grantFault returns what is wrong with the policy of the destination, which could be

@@ -185,7 +185,7 @@ type walk struct {
 // then ends in a phase that is no end, which nobody takes for an accepted ticket.
 func (w *walk) run() {
 	for range 10 * len(table) {
-		if Row(w.job.Phase).Decide == nil || w.job.Phase == PhaseBlocked && w.job.Made.Pair.IsZero() { // what it lacks was seen, not made up
+		if Row(w.job.Phase).Decide == nil || w.job.Phase == PhaseBlocked && w.job.Made.Pair.IsZero() && w.job.Reason != ReasonGrantMissing { // what it lacks was seen, not made up
 			return
 		}
 		step := w.decide()

@@ -71,6 +71,10 @@ func effectCalls(e Effect, r Request) []string {
 // callsOf names the calls of looks.
 func callsOf(l Look, j *Job) []string {
 	r := j.Request
+	gap := "ListObjectsV2 " + r.Source.Bucket
+	if j.Gap != nil && !j.Gap.Unlisted {
+		gap += ", and " + r.Destination.Bucket + " for each object that was written in the gap"
+	}
 	var calls []string
 	for _, c := range []struct {
 		look Look
@@ -92,7 +96,7 @@ func callsOf(l Look, j *Job) []string {
 		{LookDestinationEmpty, "ListObjectsV2 " + r.Destination.Bucket},
 		{LookBucketPolicy, "GetBucketPolicy " + r.Destination.Bucket},
 		{LookTarget, "GetObject from the log of ticket " + r.Target},
-		{LookGap, "ListObjectsV2 " + r.Source.Bucket + ", and " + r.Destination.Bucket + " for each object that was written in the gap"},
+		{LookGap, gap},
 		{LookOwner, "GetObject from the log of the pair " + r.Pair()},
 		{LookSourceEncryption, "GetBucketEncryption " + r.Source.Bucket},
 		{LookDestinationEncryption, "GetBucketEncryption " + r.Destination.Bucket},
@@ -151,7 +155,7 @@ func (p *PlanResult) annotate(j *Job, s Survey) {
 }
 
 func (p *PlanResult) risks(j *Job, s Survey) {
-	p.replaceRisks(j.Request)
+	p.replaceRisks(j, s.Seen)
 	r := j.Request
 	add := func(is bool, code, format string, args ...any) {
 		if is {

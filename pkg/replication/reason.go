@@ -184,10 +184,13 @@ const (
 	ReasonGapClosed     Reason = "gap.closed"
 	ReasonGapAccepted   Reason = "gap.accepted"
 	ReasonGapOpen       Reason = "gap.open"
-	ReasonTargetUnfit   Reason = "target.unfit"
-	ReasonTargetWatched Reason = "target.watched"
-	ReasonTargetFailed  Reason = "target.stop-failed"
-	ReasonTargetWaiting Reason = "target.stopping"
+	// ReasonGapUncheckable refuses a ticket, ReasonGapUncompared ends one well.
+	ReasonGapUncheckable Reason = "gap.uncheckable"
+	ReasonGapUncompared  Reason = "gap.uncompared"
+	ReasonTargetUnfit    Reason = "target.unfit"
+	ReasonTargetWatched  Reason = "target.watched"
+	ReasonTargetFailed   Reason = "target.stop-failed"
+	ReasonTargetWaiting  Reason = "target.stopping"
 )
 
 // Of the watch.

@@ -3,7 +3,6 @@ package replication
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -19,7 +18,11 @@ type Gap struct {
 	Ended time.Time `json:"ended,omitzero"` // when the old ticket was taken down
 	To    time.Time `json:"to,omitzero"`    // when the new rule was seen to be live
 
-	Copied  time.Time  `json:"copied,omitzero"`  // when the historical copy was complete
+	Copied time.Time `json:"copied,omitzero"` // when the historical copy was complete
+	// Unlisted: the destination cannot be listed, so of what was written it is not known
+	// what has its copy.
+	Unlisted bool `json:"unlisted,omitempty"`
+
 	Cursor  GapCursor  `json:"cursor,omitzero"`  // how far the comparison has come
 	Found   GapFigures `json:"found"`            // of the comparison so far
 	Checked time.Time  `json:"checked,omitzero"` // when the last one was complete
@@ -37,7 +40,7 @@ type GapCursor struct {
 type GapFigures struct {
 	Looked   int      `json:"looked"`  // objects of the source in the scope
 	Written  int      `json:"written"` // of these, how many were written in the gap
-	Missing  int      `json:"missing"` // of these, how many have no equal copy
+	Missing  int      `json:"missing"` // of these, how many have no equal copy; all of them when the destination cannot be listed
 	Examples []string `json:"examples,omitempty"`
 }
 
@@ -62,19 +65,13 @@ func (f *GapFigures) add(o GapFigures) {
 // replaces reports whether the ticket takes the place of another one.
 func (r Request) replaces() bool { return r.Action == ActionReplace }
 
-// validateReplace refuses what could not be checked: a listing shows no tags, so which
-// objects the gap concerns is not known; the historical copy brings them all.
-func validateReplace(p *Problems, r Request) {
+// validateReplace refuses a replacement of nothing, and one whose gap could not be checked.
+func validateReplace(p *Problems, r Request, d Desk) {
 	if !r.replaces() {
 		return
 	}
 	validateTarget(p, r)
-	if r.Source.Account != r.Destination.Account {
-		p.add(ReasonNotSupported, "destination.account", "replacing across accounts is not supported yet: what was written between the two rules could not be looked for there; stop the old ticket and send a new one")
-	}
-	if h := r.Historical.Replicate; r.Objects.Tags != nil && h != nil && !*h {
-		p.add(ReasonNotSupported, "objects.tags", "to replace a rule by one with a tag filter takes historical.replicate: a listing shows no tags, so what was written between the two could not be checked")
-	}
+	validateGap(p, r, d)
 }
 
 // refusedBeforehand looks at everything that preflight does, as if the pair were free
@@ -116,6 +113,9 @@ func orderReplacement(j *Job, t TargetSeen, o Order, v View) Step {
 			from = t.Proven
 		}
 	}
+	if s, ok := grantedBeforehand(j, v); !ok {
+		return s
+	}
 	if j.Gap == nil {
 		j.Gap = &Gap{From: from}
 	}
@@ -151,10 +151,10 @@ func decideBridging(j *Job, v View) Step {
 		if s, busy := awaitCopy(j, v); busy {
 			return s
 		}
-		g.Copied = v.Now
-		return again(j) // the comparison is made of what is known now
+		g.Copied, g.Unlisted = v.Now, v.Desk.Handshake(j.Request) // by hand nobody lets us list
+		return again(j)                                           // the comparison is made of what is known now
 	}
-	if j.Request.Objects.Tags != nil { // all of them came with the historical copy
+	if g.uncompared(j.Request) != "" {
 		return bridged(j, v)
 	}
 	if !v.Seen.Has(LookGap) {
@@ -206,21 +206,17 @@ func (g Gap) bounds() string {
 	return fmt.Sprintf("from %s to %s", g.From.UTC().Format(time.RFC3339), g.To.UTC().Format(time.RFC3339))
 }
 
-// missing says what has no copy.
-func (g Gap) missing(r Request) string {
-	return fmt.Sprintf("%d of %s that were written to %s %s have no equal copy in %s, such as %s", g.Last.Missing, count(g.Last.Written, "object"),
-		r.Source.Bucket, g.bounds(), r.Destination.Bucket, strings.Join(g.Last.Examples, ", "))
-}
-
 // bridged ends the comparison: the ticket has done its work.
 func bridged(j *Job, v View) Step {
 	reason, message := ReasonGapClosed, ReasonGapClosed.Meaning()
 	switch g := j.Gap; {
 	case g == nil:
-	case j.Request.Objects.Tags != nil:
-		message = "what was written between the two rules came with the historical copy; which objects have the tags of the scope no listing shows"
+	case g.uncompared(j.Request) != "":
+		reason, message = ReasonGapUncompared, g.uncompared(j.Request)
 	case g.Last.Missing > 0:
 		reason, message = ReasonGapAccepted, g.missing(j.Request)
+	case g.Last.Written == 0:
+		message = fmt.Sprintf("nothing was written %s, between the two rules", g.bounds())
 	default:
 		message = fmt.Sprintf("%s written %s, between the two rules; each has an equal copy", count(g.Last.Written, "object"), g.bounds())
 	}
@@ -250,23 +246,6 @@ func (w *walk) takeTargetDown() *TargetSeen {
 		s.Rules = &RulesSeen{Rules: slices.DeleteFunc(slices.Clone(s.Rules.Rules), func(g RuleSeen) bool { return g.Destination == to })}
 	}
 	return t
-}
-
-// replaceRisks says what is lost in a gap.
-func (p *PlanResult) replaceRisks(r Request) {
-	if !r.replaces() {
-		return
-	}
-	what := fmt.Sprintf("from the closing of the old rule (ticket %s) until the new one is live, usually some ten minutes, nothing is copied", r.Target)
-	switch {
-	case *r.Historical.Replicate:
-		p.note(&p.Risks, "gap", "%s; what is written then comes with the historical copy, which the job waits for before it is complete [fact 5]", what)
-	case r.AcceptGap:
-		p.note(&p.Risks, "gap", "%s; what is written then is never copied, because the ticket does not copy existing objects: the result names how many, as the ticket accepts [fact 5]", what)
-	default:
-		p.note(&p.Risks, "gap", "%s; what is written then is not copied, because the ticket does not copy existing objects: the job finds it, names it, and is blocked until it is written again; historical.replicate copies it, acceptGap does without [fact 5]", what)
-	}
-	p.note(&p.Risks, "gap-deletes", "what is deleted or overwritten between the two rules is compared only as it stands at the end: deletions do not reach %s, nor do versions that were current only then [fact 13]", r.Destination.Bucket)
 }
 
 // afterPhase returns the phase that usually follows another one of this job, or "".

@@ -116,7 +116,7 @@ func TestWhatWasWrittenBetweenTwoRulesIsLookedFor(t *testing.T) {
 		"or not begun":                                   {ask: withHistory, given: with(gapOf(nil), progress(0, nil)), after: 8 * time.Hour, step: "wait 1h0m0s", says: []string{"0 %"}},
 		"it is complete":                                 {ask: withHistory, given: with(gapOf(nil), progress(0, ptr(1.0))), step: "next watching", events: completed(replication.ReasonGapClosed)},
 		"with a tag filter it is all that can be known": {ask: func(r *replication.Request) { withHistory(r); r.Objects.Tags = filter("all", "k=v") }, given: with(gapOf(nil), progress(0, ptr(1.0)), func(_ *job, w *world) { w.Gap = nil }),
-			step: "next watching", says: []string{"came with the historical copy"}, events: completed(replication.ReasonGapClosed)},
+			step: "next watching", says: []string{"came with the historical copy", "no listing shows"}, events: completed(replication.ReasonGapUncompared)},
 		"some have none: somebody has to write them again": {ask: replacement, given: with(gapOf(copied), missing), step: "next blocked", reason: replication.ReasonGapMissing,
 			says: []string{"2 of 3 objects", "src-bucket", "such as a, b"}, events: []string{"replidesk.request.blocked gap.missing"}, check: func(t *testing.T, j *job, s replication.Step) {
 				watched(t, j, s)
@@ -174,6 +174,9 @@ func TestWhatWasWrittenBetweenTwoRulesIsLookedFor(t *testing.T) {
 
 func TestAReplacementIsReadStrictly(t *testing.T) {
 	const pair = `"source":{"account":"1000000000000001","region":"cn-hangzhou","bucket":"src-bucket"},"destination":{"account":"1000000000000001","region":"cn-shanghai","bucket":"dest-bucket"},`
+	into := func(account string) string {
+		return strings.Replace(pair, `"1000000000000001","region":"cn-shanghai"`, `"`+account+`","region":"cn-shanghai"`, 1) + `"requester":"ben",`
+	}
 	tags := `"objects":{"tags":{"match":"all","set":[{"key":"k"}]}},`
 	for name, c := range map[string]struct {
 		ticket, field string
@@ -182,9 +185,13 @@ func TestAReplacementIsReadStrictly(t *testing.T) {
 		"whole":                      {`"action":"replace","target":"CHG-1",` + pair + `"acceptGap":true,"historical":{"replicate":false}`, "", ""},
 		"without a target":           {`"action":"replace",` + pair + `"historical":{"replicate":false}`, "target", replication.ReasonInvalid},
 		"of itself":                  {`"action":"replace","target":"CHG-9",` + pair + `"historical":{"replicate":false}`, "target", replication.ReasonInvalid},
-		"with tags, without history": {`"action":"replace","target":"CHG-1",` + pair + tags + `"historical":{"replicate":false}`, "objects.tags", replication.ReasonNotSupported},
+		"with tags, without history": {`"action":"replace","target":"CHG-1",` + pair + tags + `"historical":{"replicate":false}`, "acceptGap", replication.ReasonGapUncheckable},
+		"with tags, but accepted":    {`"action":"replace","target":"CHG-1",` + pair + tags + `"acceptGap":true,"historical":{"replicate":false}`, "", ""},
 		"with tags and history":      {`"action":"replace","target":"CHG-1",` + pair + tags + `"historical":{"replicate":true}`, "", ""},
-		"across accounts":            {`"action":"replace","target":"CHG-1",` + strings.Replace(pair, `"1000000000000001","region":"cn-shanghai"`, `"2000000000000002","region":"cn-shanghai"`, 1) + `"historical":{"replicate":true}`, "destination.account", replication.ReasonNotSupported},
+		"by hand, without history":   {`"action":"replace","target":"CHG-1",` + into("2000000000000002") + `"historical":{"replicate":false}`, "acceptGap", replication.ReasonGapUncheckable},
+		"by hand, with history":      {`"action":"replace","target":"CHG-1",` + into("2000000000000002") + `"historical":{"replicate":true}`, "approvals", replication.ReasonApprovalMissing},
+		"by hand, but accepted":      {`"action":"replace","target":"CHG-1",` + into("2000000000000002") + `"acceptGap":true,"historical":{"replicate":false}`, "approvals", replication.ReasonApprovalMissing},
+		"by a role":                  {`"action":"replace","target":"CHG-1",` + into("3000000000000003") + `"historical":{"replicate":false}`, "approvals", replication.ReasonApprovalMissing},
 		"acceptGap of another":       {`"action":"replicate",` + pair + `"acceptGap":true,"historical":{"replicate":false}`, "acceptGap", replication.ReasonInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {

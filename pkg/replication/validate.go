@@ -61,7 +61,7 @@ func Validate(r Request, d Desk) Problems {
 	if r.Action == ActionAdopt && r.Target != "" && !ValidID(r.Target) {
 		p.add(ReasonInvalid, "target", "target has to be the id of the rule that is to be adopted; leave it out where the id has another form, since a pair has one rule")
 	}
-	validateReplace(&p, r)
+	validateReplace(&p, r, d)
 	validateEnds(&p, r, d)
 	validatePermit(&p, r, d)
 	validatePrefixes(&p, r, d)
