@@ -350,3 +350,17 @@ func TestADeskMayDoWithoutTheRightToChangeRAM(t *testing.T) {
 		require.Empty(b.t, b.writes(before), "nobody is given rights that were left out on purpose")
 	})
 }
+
+func TestTheRightToChangeRAMIsTakenAwayWhenAskedTo(t *testing.T) {
+	within(t, func(b *bench) {
+		b.prepared()
+		narrow, err := setup.NewWithoutGrants(b.desk(b.a.User))
+		require.NoError(b.t, err)
+		is := states(narrow.Bootstrap(b.t.Context(), setup.Options{Make: true}))
+		require.Equal(b.t, setup.StateDiffers, is["policy replidesk-provision"])
+		is = states(narrow.Bootstrap(b.t.Context(), everything))
+		require.Equal(b.t, setup.StateRepaired, is["policy replidesk-provision"])
+		time.Sleep(time.Minute)
+		requireAll(b.t, setup.StateRight, narrow.Bootstrap(b.t.Context(), everything))
+	})
+}

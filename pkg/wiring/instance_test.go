@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,14 +121,15 @@ func TestEveryInvocationSignsWithItsOwnKeys(t *testing.T) {
 	})
 }
 
-// failing carries requests until it is told to do something else with one.
+// failing carries requests, and panics once.
 type failing struct {
 	http.RoundTripper
-	calls, at int // the call that panics; 0: none
+	calls atomic.Int32
+	at    int32 // the call that panics; 0: none
 }
 
 func (f *failing) RoundTrip(r *http.Request) (*http.Response, error) {
-	if f.calls++; f.calls == f.at {
+	if f.calls.Add(1) == f.at {
 		panic("by order")
 	}
 	return f.RoundTripper.RoundTrip(r)
@@ -137,12 +139,12 @@ func TestAnInstanceGoesOnAfterAPanicAnywhere(t *testing.T) {
 	inBubble(t, func(h *home) {
 		whole := &failing{RoundTripper: h.cloud.Transport()}
 		require.NoError(h.t, h.invoke(h.t.Context(), h.instance(whole), h.key("whole"), "CHG-0"))
-		require.Greater(h.t, whole.calls, 5)
-		for at := 1; at <= whole.calls; at++ {
+		require.Greater(h.t, whole.calls.Load(), int32(5))
+		for at := int32(1); at <= whole.calls.Load(); at++ {
 			rt := &failing{RoundTripper: h.cloud.Transport(), at: at}
 			f, ticket := h.instance(rt), fmt.Sprintf("CHG-%d", at)
 			_ = h.invoke(h.t.Context(), f, h.key("panics"), ticket) // whether it is an error depends on whether the message was taken in
-			require.GreaterOrEqual(h.t, rt.calls, at, "the panic came")
+			require.GreaterOrEqual(h.t, rt.calls.Load(), at, "the panic came")
 			time.Sleep(5 * time.Minute) // its claim ends
 			require.NoError(h.t, h.invoke(h.t.Context(), f, h.key("again"), ticket), "call %d", at)
 			require.Equal(h.t, replication.PhaseRejected, h.phase(ticket), "call %d", at)
