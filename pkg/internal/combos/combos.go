@@ -26,6 +26,9 @@ const (
 	Acceleration
 	RTC
 	Canary
+	Accounts
+	Role
+	Encryption
 	factors
 )
 
@@ -41,6 +44,9 @@ var levels = [factors][]string{
 	Acceleration: {"internal", "accelerated"},
 	RTC:          {"without RTC", "with RTC"},
 	Canary:       {"with canary", "without canary"},
+	Accounts:     {"one account", "two accounts", "two owners"},
+	Role:         {"new role", "AliyunOSSRole", "custom role"},
+	Encryption:   {"not encrypted", "keys left out", "keys copied"},
 }
 
 // A Combo is one combination: of each factor, which level.
@@ -87,6 +93,9 @@ func pairs() (all []pair) {
 	}
 	return all
 }
+
+// The levels of Accounts: of one account; of two, where the desk assumes a role in
+// the other; of two, where the owner of the other does what the desk asks for.
 
 // tries is how many random combinations compete for each place of a cover.
 const tries = 400

@@ -19,6 +19,7 @@ var conflicts = []conflict{
 	{"historical.would-overwrite", func(c Combo) bool {
 		return c.Is(Historical, "with history") && c.Is(Destination, "into objects") && c.Is(Versioning, "unversioned")
 	}}, // A37, A38
+	{"role.across-accounts", func(c Combo) bool { return c.Is(Role, "AliyunOSSRole") && !c.Is(Accounts, "one account") }}, // B3
 }
 
 // Refused returns the reason codes for which a ticket of this combination has to be
@@ -37,6 +38,7 @@ type Object struct {
 	Key    string
 	Tags   map[string]string
 	Before bool // written before the ticket; otherwise when the pair is watched
+	Keyed  bool // encrypted under a key of the source's account
 	Copied bool // whether it has to arrive
 }
 
@@ -95,9 +97,16 @@ func (c Combo) Objects() (list []Object) {
 		list = append(list,
 			Object{Key: inside[0] + "/one-tag/" + when, Tags: map[string]string{"team": "images"}, Before: before, Copied: copied && (none || any)}, // B24, B25
 			Object{Key: inside[0] + "/no-tag/" + when, Before: before, Copied: copied && none},
+			Object{Key: inside[0] + "/keyed/" + when, Tags: fits, Before: before, Keyed: !c.Is(Encryption, "not encrypted"), Copied: copied && !c.Is(Encryption, "keys left out")}, // A40, A42
 			Object{Key: inside[0] + "/other-value/" + when, Tags: map[string]string{"team": "Images", "stage": "Live"}, Before: before, Copied: copied && none})
 	}
 	return list
+}
+
+// ByCanary reports whether objects of the desk's own have to be the evidence. Where
+// the owner of the destination lets nobody look, it is the watermark.
+func (c Combo) ByCanary() bool {
+	return c.Is(Canary, "with canary") && !c.Is(Accounts, "two owners")
 }
 
 // DeletesArrive reports whether an object that is deleted plainly at the source is
