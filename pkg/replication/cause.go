@@ -2,7 +2,6 @@ package replication
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/replidesk/replidesk/pkg/policy"
 )
@@ -84,7 +83,8 @@ func kmsCause(j *Job, s Seen) (Reason, string) {
 	case r.KMSKey() == "":
 		return "", ""
 	case r.adopts(): // the role is not ours to judge
-	case !slices.Contains(s.Attachment.System, KMSPolicy):
+	case r.Role.Type == RoleCustom: // its rights to keys were judged with all others
+	case !s.Attachment.has(KMSPolicy):
 		return ReasonKMSPolicyMissing, fmt.Sprintf("system policy %s is not attached to role %s any more", KMSPolicy, r.RoleName())
 	}
 	if reason, message := unfitKey(r, *s.Key); reason != "" {
@@ -116,7 +116,7 @@ func lostRights(j *Job, s Seen) (Reason, string) {
 func (j *Job) policies() string {
 	switch {
 	case j.Request.Role.Type == RoleAliyun:
-		return "the policy " + PolicyOSSFull
+		return j.Request.sharedPolicies()
 	case j.ownPolicy():
 		return "the policy " + j.Request.PolicyName()
 	}

@@ -106,7 +106,7 @@ func decideAttachment(j *Job, v View) Step {
 	case !j.Made.Attachment.IsZero():
 		return next(j, j.following(PhaseAttachment), v)
 	case j.Request.Role.Type == RoleAliyun:
-		return attachFull(j, v)
+		return attachShared(j, PhaseAttachment, v)
 	case !j.ownPolicy():
 		return next(j, j.following(PhaseAttachment), v)
 	}
@@ -114,19 +114,23 @@ func decideAttachment(j *Job, v View) Step {
 	return Step{Effect: &Effect{Kind: EffectAttach, Role: j.Request.RoleName(), Policy: j.Request.PolicyName()}}
 }
 
-// attachFull gives the shared role its policy unless it has it.
-func attachFull(j *Job, v View) Step {
-	if !j.found().Full {
+// attachShared gives the shared role the system policy of a phase unless it has it.
+func attachShared(j *Job, p Phase, v View) Step {
+	has, asked, system := &j.found().Full, &j.Made.AttachAsked, PolicyOSSFull
+	if p == PhaseKMSGrant {
+		has, asked, system = &j.found().Keys, &j.Made.KMSPolicyAsked, KMSPolicy
+	}
+	if !*has {
 		if !v.Seen.Has(LookAttachment) {
 			return Step{Look: LookAttachment}
 		}
-		j.found().Full = v.Seen.Attachment.has(PolicyOSSFull)
+		*has = v.Seen.Attachment.has(system)
 	}
-	if j.found().Full {
-		return next(j, PhaseRule, v)
+	if *has {
+		return next(j, j.following(p), v)
 	}
-	j.Made.AttachAsked = true
-	return Step{Effect: &Effect{Kind: EffectAttachSystem, Role: j.Request.RoleName(), Policy: PolicyOSSFull}}
+	*asked = true
+	return Step{Effect: &Effect{Kind: EffectAttachSystem, Role: j.Request.RoleName(), Policy: system}}
 }
 
 func settleAttachment(j *Job, o Outcome, v View) {

@@ -120,6 +120,7 @@ func (j *Job) leftovers() []string {
 	add(!j.Made.Grant.IsZero() || j.Made.GrantAsked, "%s", j.grantName())
 	add(!j.RuleStands() && j.Stop == nil && j.ownersGrant() != "", "%s", j.ownersGrant())
 	add(!j.Made.Attachment.IsZero() && r.Role.Type == RoleAliyun, "policy %s on role %s", PolicyOSSFull, r.RoleName())
+	add(!j.Made.KMSPolicy.IsZero() && r.Role.Type == RoleAliyun, "policy %s on role %s", KMSPolicy, r.RoleName())
 	if p := j.Verification; p != nil && j.Evidence == nil && p.Cleared.IsZero() {
 		add(p.Begun, "object %s/%s", r.Source.Bucket, p.Key)
 		add(p.First != nil && p.OutsideKey != "", "object %s/%s", r.Source.Bucket, p.OutsideKey)

@@ -65,12 +65,16 @@ func TrustPolicy() string {
 // there only when deletes are replicated. [fact 20] Bucket policies do not count then,
 // so none is read or written. [fact 21] Across accounts the bucket policy of the
 // destination gives these, see [GrantFor], and what the role has there counts for
-// nothing. [fact 69]
+// nothing. [fact 69] Of a role that was made beforehand it gives the rights to keys as
+// well; a new one gets the system policy for these. [fact 63] [fact 78]
 func RolePolicy(r Request) string {
 	on := func(bucket string) []string { return []string{"acs:oss:*:*:" + bucket, "acs:oss:*:*:" + bucket + "/*"} }
 	d := document{Version: "1", Statement: []statement{{Effect: "Allow", Action: replicateReads, Resource: on(r.Source.Bucket)}}}
 	if !r.Across() {
 		d.Statement = append(d.Statement, statement{Effect: "Allow", Action: replicateWrites(r), Resource: on(r.Destination.Bucket)})
+	}
+	if r.Role.Type == RoleCustom {
+		d.Statement = append(d.Statement, keyStatements(r)...)
 	}
 	return d.String()
 }

@@ -21,7 +21,7 @@ func lent(r replication.Request) *replication.KeyPolicySeen {
 }
 
 func roleOf(r replication.Request) string {
-	return fmt.Sprintf("acs:ram::%s:role/%s", r.Source.Account, replication.RoleName(r.ID))
+	return fmt.Sprintf("acs:ram::%s:role/%s", r.Source.Account, r.RoleName())
 }
 
 // keyPolicy is a policy with what KMS puts into it for the owner, and one statement more.

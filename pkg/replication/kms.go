@@ -137,17 +137,24 @@ func unusableKey(name string, k KeySeen) (Reason, string) {
 }
 
 // decideKMSGrant lets the role use keys. Attaching what is attached is answered with
-// "exists", which is as good as done: the role is the job's own.
+// "exists", which is as good as done: the role is the job's own. The rights of a custom
+// role were judged with all others, and what it lacked is in the policy of our own.
 func decideKMSGrant(j *Job, v View) Step {
-	if !j.Made.KMSPolicy.IsZero() {
+	switch {
+	case !j.Made.KMSPolicy.IsZero(), j.Request.Role.Type == RoleCustom:
 		return next(j, j.following(PhaseKMSGrant), v)
+	case j.Request.Role.Type == RoleAliyun:
+		return attachShared(j, PhaseKMSGrant, v)
 	}
 	j.Made.KMSPolicyAsked = true
 	return Step{Effect: &Effect{Kind: EffectAttachSystem, Role: j.Request.RoleName(), Policy: KMSPolicy}}
 }
 
 func settleKMSGrant(j *Job, o Outcome, v View) {
-	if o.Result == ResultDone || o.Result == ResultExists {
+	switch {
+	case o.Result == ResultExists && !j.ownRole(): // somebody else was faster
+		j.found().Keys, j.Made.KMSPolicyAsked, j.Unsure = true, false, false
+	case o.Result == ResultDone, o.Result == ResultExists:
 		j.Made.KMSPolicy, j.Made.KMSPolicyAsked = v.Now, false
 		j.Unsure = false
 	}
@@ -157,6 +164,11 @@ func settleKMSGrant(j *Job, o Outcome, v View) {
 // that uses the role was looked for before: see stopAttachment.
 func stopKMSGrant(j *Job, _ View) (Step, bool) {
 	if j.Made.KMSPolicy.IsZero() && !j.Made.KMSPolicyAsked {
+		return Step{}, false
+	}
+	if !j.ownRole() { // whoever else uses the role needs the policy
+		j.leave(!j.Made.KMSPolicy.IsZero(), fmt.Sprintf("policy %s on role %s, which all of the account share", KMSPolicy, j.Request.RoleName()))
+		j.Made.dropKMSPolicy()
 		return Step{}, false
 	}
 	return Step{Effect: &Effect{Kind: EffectDetachSystem, Role: j.Request.RoleName(), Policy: KMSPolicy}}, true

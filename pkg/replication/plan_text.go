@@ -197,7 +197,7 @@ func (p *PlanResult) final(j *Job, s Survey) {
 	add(r.TransferAcceleration, "acceleration-bound", "while the rule stands, transfer acceleration of its buckets cannot be turned off [fact 68]")
 	add(j.ownRole() && !r.adopts(), "grants-stay", "role %s and policy %s stay when the ticket fails; its message names them", j.Request.RoleName(), j.Request.PolicyName())
 	add(!j.ownRole() && j.ownPolicy(), "policy-stays", "policy %s stays on role %s when the ticket fails, until it is stopped; its message names it", j.Request.PolicyName(), j.Request.RoleName())
-	add(r.Role.Type == RoleAliyun, "shared-role-stays", "role %s and its policy %s stay, also when the ticket is stopped: all of the account share them", j.Request.RoleName(), PolicyOSSFull)
+	add(r.Role.Type == RoleAliyun, "shared-role-stays", "role %s and %s stay, also when the ticket is stopped: all of the account share them", j.Request.RoleName(), j.Request.sharedPolicies())
 	if j.Evidence != nil {
 		for _, left := range j.Evidence.LeftBehind {
 			add(true, "canary-left", "%s stays: nothing is deleted at the destination but by the rule", left)

@@ -41,13 +41,13 @@ func (s *RightsSeen) holds(name string) bool {
 
 // rightsFor returns what the role of a rule has to be allowed, as narrow as the rule
 // is: on the buckets, and on the objects in its scope. The role's policy decides for
-// the buckets of its own account only. [fact 20] [fact 21] [fact 74]
+// the buckets of its own account only, and for keys of any. [fact 20] [fact 21] [fact 74]
 func rightsFor(r Request) []policy.Right {
 	rights := rightsOn(r.Source, r.Objects.Prefixes, replicateReads)
 	if !r.Across() {
 		rights = append(rights, rightsOn(r.Destination, r.Objects.Prefixes, replicateWrites(r))...)
 	}
-	return rights
+	return append(rights, keyRights(r)...)
 }
 
 // rightsOn returns the actions on a bucket and on its objects below the prefixes.
@@ -71,9 +71,14 @@ func rightsOn(e End, prefixes []string, actions []string) []policy.Right {
 
 // wide returns the names of the policies that reach every bucket of an account.
 func wide(policies []policy.Policy, account string) []string {
+	return allowing(policies, "oss:ReplicatePut", "acs:oss:*:"+account+":*")
+}
+
+// allowing returns the names of the policies that allow an action by themselves.
+func allowing(policies []policy.Policy, action, resource string) []string {
 	var names []string
 	for _, p := range policies {
-		if policy.Allows("oss:ReplicatePut", "acs:oss:*:"+account+":*", p.Document) {
+		if policy.Allows(action, resource, p.Document) {
 			names = append(names, p.Name)
 		}
 	}
@@ -118,8 +123,10 @@ func gapText(gaps []policy.Gap) string {
 
 // relies reports whether another rule of the source, which names the role too, may
 // rest on the policy of this job: what else is on the role does not surely let it read
-// the source. Only that is judged, since our policy grants nothing on its destination.
+// the source, or use the keys that our policy lets it use. Of buckets only that is
+// judged, since our policy grants nothing on its destination.
 func (j *Job) relies(g RuleSeen, s *RightsSeen) bool {
 	held := s.of(func(p PolicyHeld) bool { return p.Name != j.Request.PolicyName() })
-	return len(policy.Gaps(held, rightsOn(j.Request.Source, g.Prefixes, replicateReads))) > 0
+	rights := rightsOn(j.Request.Source, g.Prefixes, replicateReads)
+	return len(policy.Gaps(held, append(rights, sharedKeyRights(j.Request, g)...))) > 0
 }

@@ -40,7 +40,8 @@ const ossService = "oss.aliyuncs.com"
 type RoleChoice struct {
 	Type string `json:"type"`           // RoleNew, RoleAliyun or RoleCustom
 	Name string `json:"name,omitempty"` // of a custom role; "" for the others
-	// Consent names what RoleAliyun reaches and the sender accepts: ConsentBuckets.
+	// Consent names what RoleAliyun reaches and the sender accepts: ConsentBuckets, and
+	// ConsentKeys with KMS.
 	Consent []string `json:"consent,omitempty"`
 	// AddMissing lets the job attach a policy of its own to a custom role that may not
 	// do what the rule needs. The policy is taken back with the job.
@@ -87,9 +88,6 @@ func validateRole(p *Problems, r Request) {
 	if c.Type != RoleAliyun && len(c.Consent) > 0 {
 		p.add(ReasonInvalid, "role.consent", fmt.Sprintf("a role of the type %q needs no consent", c.Type))
 	}
-	if (c.Type == RoleAliyun || c.Type == RoleCustom) && r.KMSKey() != "" {
-		p.add(ReasonNotSupported, "role.type", fmt.Sprintf("objects under keys of KMS are not replicated with the role type %s yet", c.Type))
-	}
 	switch c.Type {
 	case RoleNew:
 	case RoleAliyun:
@@ -119,6 +117,9 @@ func validateConsent(p *Problems, r Request) {
 	if !slices.Contains(r.Role.Consent, ConsentBuckets) {
 		p.add(ReasonRoleConsent, "role.consent", fmt.Sprintf("%s may do everything with all buckets of account %s, and role.consent does not name %q", RoleAliyun, r.Source.Account, ConsentBuckets))
 	}
+	if r.KMSKey() != "" && !slices.Contains(r.Role.Consent, ConsentKeys) {
+		p.add(ReasonRoleConsent, "role.consent", fmt.Sprintf("with KMS %s may use all KMS keys of account %s, and role.consent does not name %q", RoleAliyun, r.Source.Account, ConsentKeys))
+	}
 	if r.Across() {
 		p.add(ReasonRoleAcross, "role.type", fmt.Sprintf("%s is for pairs within one account", RoleAliyun))
 	}
@@ -134,9 +135,12 @@ func (j *Job) ownPolicy() bool { return j.ownRole() || j.Role != nil && j.Role.A
 type RoleFound struct {
 	Exists bool `json:"exists,omitempty"` // it was there, and OSS may assume it
 	Full   bool `json:"full,omitempty"`   // of RoleAliyun: PolicyOSSFull was on it
+	Keys   bool `json:"keys,omitempty"`   // of RoleAliyun, with KMS: KMSPolicy was on it
 	Adds   bool `json:"adds,omitempty"`   // it may not do enough, and a policy of our own is added
 	// Wide names the policies with which it reaches every bucket of the account.
 	Wide []string `json:"wide,omitempty"`
+	// WideKeys names those with which it reaches every key of the account, with KMS.
+	WideKeys []string `json:"wideKeys,omitempty"`
 }
 
 // found returns what preflight found of the role.
@@ -150,10 +154,22 @@ func (j *Job) found() *RoleFound {
 // warning is what the source documents warn of with a role that reaches too far; ""
 // when it does not. [fact 74]
 func (j *Job) warning() string {
-	if j.Role == nil || len(j.Role.Wide) == 0 {
+	if j.Role == nil {
 		return ""
 	}
-	return fmt.Sprintf("role %s reaches all buckets of account %s (%s): use it with caution", j.Request.RoleName(), j.Request.Source.Account, strings.Join(j.Role.Wide, ", "))
+	var reach []string
+	for _, w := range []struct {
+		what     string
+		policies []string
+	}{{"buckets", j.Role.Wide}, {"KMS keys", j.Role.WideKeys}} {
+		if len(w.policies) > 0 {
+			reach = append(reach, fmt.Sprintf("all %s of account %s (%s)", w.what, j.Request.Source.Account, strings.Join(w.policies, ", ")))
+		}
+	}
+	if len(reach) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("role %s reaches %s: use it with caution", j.Request.RoleName(), strings.Join(reach, " and "))
 }
 
 // looksAtRole returns what has to be seen of the role before it is judged.
@@ -181,6 +197,9 @@ func roleFits(j *Job, v View) (s Step, busy bool) {
 			return block(j, ReasonTrustBroken, fmt.Sprintf("role %s does not let OSS assume it", r.RoleName()), v), true
 		}
 		j.Role = &RoleFound{Exists: role.Is == Exists, Full: v.Seen.Attachment.has(PolicyOSSFull), Wide: []string{PolicyOSSFull}}
+		if r.KMSKey() != "" {
+			j.Role.Keys, j.Role.WideKeys = v.Seen.Attachment.has(KMSPolicy), []string{KMSPolicy}
+		}
 		return Step{}, false
 	}
 	held := v.Seen.Rights.lasting("")
@@ -195,7 +214,7 @@ func roleFits(j *Job, v View) (s Step, busy bool) {
 	case len(gaps) > 0 && !r.Role.AddMissing:
 		return block(j, ReasonRoleRights, fmt.Sprintf("role %s: %s; a policy with this would do: %s", r.RoleName(), gapText(gaps), RolePolicy(r)), v), true
 	}
-	j.Role = &RoleFound{Exists: true, Adds: len(gaps) > 0, Wide: wide(held, r.Source.Account)}
+	j.Role = &RoleFound{Exists: true, Adds: len(gaps) > 0, Wide: wide(held, r.Source.Account), WideKeys: wideKeys(held, r)}
 	return Step{}, false
 }
 

@@ -55,7 +55,7 @@ func TestARoleTypeTakesWhatBelongsToIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := decoded(t, strings.Replace(full, old, "{"+c.role+"}", 1))
-			delete(all, "kms") // which takes a role of its own
+			delete(all, "kms") // for which the shared role takes more consent
 			ticket := encoded(t, all)
 			problems := problemsOf(ticket)
 			require.Equal(t, c.want == "", len(problems) == 0, "%v", problems)
@@ -64,18 +64,6 @@ func TestARoleTypeTakesWhatBelongsToIt(t *testing.T) {
 				require.Equal(t, c.want, problems[0].Code, problems[0].Message)
 			}
 		})
-	}
-}
-
-func TestObjectsUnderKeysTakeARoleOfTheirOwn(t *testing.T) {
-	for _, r := range []replication.Request{shared(), custom(false)} {
-		r.KMS = &replication.KMS{Replicate: ptr(true), KeyID: keyID}
-		problems := replication.Validate(r, desk)
-		require.Len(t, problems, 1)
-		require.Equal(t, replication.ReasonNotSupported, problems[0].Code)
-		require.Equal(t, "role.type", problems[0].Field)
-		r.KMS.Replicate, r.KMS.KeyID = ptr(false), ""
-		require.Empty(t, replication.Validate(r, desk))
 	}
 }
 

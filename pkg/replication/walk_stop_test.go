@@ -104,7 +104,7 @@ func (w *walk) checkStopped(j *job) {
 	took := j.Stop != nil && strings.Contains(strings.Join(j.Stop.Removed, " "), "rule ")
 	w.must(w.c.r.Action != replication.ActionAdopt || !took || w.c.rule == nil || w.c.rule.shown.ID != j.Rule.ID, "the adopted rule stands although it is said to be closed")
 	added := !w.c.attached.IsZero() && w.c.r.Role.Type != replication.RoleAliyun
-	w.must(w.strange() || !(w.c.own() && w.c.role) && !w.c.policy && !w.c.keys && !added, "grants stand: role %t, policy %t", w.c.role, w.c.policy)
+	w.must(w.strange() || !(w.c.own() && w.c.role) && !w.c.policy && !(w.c.own() && w.c.keys) && !added, "grants stand: role %t, policy %t", w.c.role, w.c.policy)
 	w.must(!w.c.ours || w.strange(), "a statement stands at the destination")
 	if j.Verification == nil || j.Phase != replication.PhaseStopped {
 		return

@@ -387,7 +387,7 @@ func (w *walk) checkEnd(j *job) {
 		return
 	}
 	w.must(j.Phase == replication.PhaseFailed || j.Phase == replication.PhaseRejected, "the end is %s", j.Phase)
-	unknown := w.strange() && strings.Contains(j.Message, "left as it is") || strings.Contains(j.Message, "the claim of the pair") || strings.Contains(j.Message, "perhaps a rule")
+	unknown := w.strange() && (strings.Contains(j.Message, "left as it is") || j.Reason == replication.ReasonRuleExists) || strings.Contains(j.Message, "the claim of the pair") || strings.Contains(j.Message, "perhaps a rule")
 	w.must(owned == w.c.open() || unknown || !w.c.open() && j.RuleStands(), "the pair is owned: %t, a rule of ours stands: %t", owned, w.c.open())
 	w.must(!w.c.open() || j.RuleStands() && strings.Contains(j.Message, "left in place: rule") || unknown, "a rule stands that the result does not name: %s", j.Message)
 	w.must(!owned || w.c.open() || j.RuleStands() || unknown, "the pair is kept for nothing")

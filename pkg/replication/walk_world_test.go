@@ -110,7 +110,7 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 // equals what it says.
 func (c *cloud) toBeAdopted() {
 	c.r.Action, c.r.Role = replication.ActionAdopt, replication.RoleChoice{}
-	c.role, c.enough, c.attached = false, false, time.Time{} // its role is not of this world
+	c.role, c.keys, c.enough, c.attached = false, false, false, time.Time{} // its role is not of this world
 	if c.odds(0.1) {
 		return
 	}
@@ -157,9 +157,6 @@ func (c *cloud) ownedByAnother() {
 // chooseRole has the ticket ask for a type of role; one that was made beforehand is
 // there, and does what it should or not.
 func (c *cloud) chooseRole() {
-	if c.r.KMSKey() != "" { // which takes a role of its own
-		return
-	}
 	switch c.rng.IntN(5) {
 	case 0:
 		if c.r.Across() { // it is for one account
@@ -169,6 +166,10 @@ func (c *cloud) chooseRole() {
 		c.role = c.odds(0.5)
 		if c.role && c.odds(0.5) {
 			c.attached = c.now.Add(-time.Hour)
+		}
+		if c.r.KMSKey() != "" {
+			c.r.Role.Consent = append(c.r.Role.Consent, replication.ConsentKeys)
+			c.keys = c.role && c.odds(0.5)
 		}
 	case 1:
 		c.r.Role = custom(false).Role
@@ -218,7 +219,8 @@ func (c *cloud) fit() bool {
 		return !c.now.Before(c.broken)
 	}
 	granted := !c.attached.IsZero() && (c.policy || c.r.Role.Type == replication.RoleAliyun) && c.now.Sub(c.attached) > 8*time.Second
-	return c.role && (c.enough || granted) && c.keys == (c.r.KMSKey() != "") && (!c.r.Across() || c.granted) && !c.now.Before(c.broken)
+	keys := c.r.Role.Type == replication.RoleCustom || c.keys == (c.r.KMSKey() != "") // those of a custom role go with all its rights
+	return c.role && (c.enough || granted) && keys && (!c.r.Across() || c.granted) && !c.now.Before(c.broken)
 }
 
 func (c *cloud) copies() bool {
@@ -368,10 +370,14 @@ func (c *cloud) showRights(w *world) {
 		w.Rights.Policies = append(w.Rights.Policies, held("own", replication.RolePolicy(c.r)))
 	}
 	switch {
-	case c.attached.IsZero():
 	case c.r.Role.Type == replication.RoleAliyun:
-		w.Attachment.System = []string{replication.PolicyOSSFull}
-	default:
+		if !c.attached.IsZero() {
+			w.Attachment.System = append(w.Attachment.System, replication.PolicyOSSFull)
+		}
+		if c.keys {
+			w.Attachment.System = append(w.Attachment.System, replication.KMSPolicy)
+		}
+	case !c.attached.IsZero():
 		w.Rights.Policies = append(w.Rights.Policies, held(c.r.PolicyName(), replication.RolePolicy(c.r)))
 	}
 }
@@ -420,6 +426,9 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 			c.attached = c.now
 		}
 	case replication.EffectDetachSystem:
+		if !c.own() {
+			panic("what others may need is taken off their role")
+		}
 		c.keys = false
 	case replication.EffectDetach:
 		c.attached = time.Time{}

@@ -224,11 +224,14 @@ func (g *guard) judgeGrant(c world.Call, tickets map[string]replication.Request)
 }
 
 // judgeShared looks at the role that all of an account share: a ticket has to have
-// consented to it, it trusts OSS, and it has no other policy than that of the cloud.
+// consented to it, it trusts OSS, and it has no other policies than those of the cloud,
+// the one for keys only with consent to these.
 func (g *guard) judgeShared(tickets map[string]replication.Request) string {
-	consented := false
+	consented, toKeys := false, false
 	for _, r := range tickets {
-		consented = consented || r.Role.Type == replication.RoleAliyun && slices.Contains(r.Role.Consent, "all buckets")
+		shares := r.Role.Type == replication.RoleAliyun && slices.Contains(r.Role.Consent, "all buckets")
+		consented = consented || shares
+		toKeys = toKeys || shares && r.KMSKey() != "" && slices.Contains(r.Role.Consent, "all KMS keys")
 	}
 	made, e := g.d.world.GetRole(g.d.uid, replication.RoleAliyun, world.View{})
 	attached, _ := g.d.world.ListPoliciesForRole(g.d.uid, replication.RoleAliyun, world.View{})
@@ -239,7 +242,8 @@ func (g *guard) judgeShared(tickets map[string]replication.Request) string {
 		return "a shared role that trusts somebody else"
 	}
 	for _, a := range attached {
-		if a.Policy.Type != world.TypeSystem || a.Policy.Name != "AliyunOSSFullAccess" {
+		forKeys := toKeys && a.Policy.Name == "AliyunKMSCryptoUserAccess"
+		if a.Policy.Type != world.TypeSystem || !forKeys && a.Policy.Name != "AliyunOSSFullAccess" {
 			return "a shared role with another policy"
 		}
 	}
@@ -262,6 +266,13 @@ func tooWide(document []byte, r replication.Request) bool {
 	}
 	if r.ReplicateDeletes {
 		grants["acs:oss:*:*:"+r.Destination.Bucket] = append(read, "oss:ReplicatePut", "oss:ReplicateDelete")
+	}
+	if key := r.KMSKey(); key != "" && r.Role.Type == replication.RoleCustom {
+		if !strings.HasPrefix(key, "acs:") {
+			key = "acs:kms:" + r.Destination.Region + ":" + r.Destination.Account + ":key/" + key
+		}
+		grants[key] = []string{"kms:Decrypt", "kms:GenerateDataKey"}
+		grants["acs:kms:"+r.Source.Region+":"+r.Source.Account+":key"] = []string{"kms:Decrypt"} // each of them
 	}
 	for _, s := range d.Statement {
 		for _, resource := range s.Resource {
