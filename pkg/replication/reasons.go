@@ -118,7 +118,7 @@ var reasons = []ReasonText{
 	{ReasonPolicyDiffers, "the policy of the role does not grant what the rule needs any more", "restore the document that replidesk plan shows for the same ticket"},
 	{ReasonPolicyMissing, "the policy is not attached to the role any more", "attach the policy named in the message to the role again"},
 	{ReasonRolePropagating, "OSS does not know the new role or grant yet", "nothing; it takes seconds, the job goes on by itself"},
-	{ReasonRoleRights, "the role may not surely do all that the rule needs", "attach a policy with the document in the message to the role; the job looks again by itself. Or send a new ticket with role.addMissing, which adds such a policy and takes it back at stop"},
+	{ReasonRoleRights, "the role may not surely do all that the rule needs", "attach a policy with the document in the message to the role (for rights to keys of KMS the system policy AliyunKMSCryptoUserAccess will do); the job looks again by itself. Or send a new ticket with role.addMissing, which adds such a policy and takes it back at stop"},
 	{ReasonTrustBroken, "the role does not let OSS assume it", "restore the trust policy: service oss.aliyuncs.com, action sts:AssumeRole"},
 	{ReasonRoleUnusable, "OSS still refuses the role although its grants are minutes old", "compare the role with what replidesk plan shows for the same ticket; a control policy of the organisation may deny it"},
 	{ReasonRTCNotOffered, "replication time control is not offered between these regions", "set rtc to false, or choose a destination in one of the regions named in the message"},

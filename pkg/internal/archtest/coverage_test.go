@@ -30,7 +30,7 @@ var (
 // asking are tickets that ask for what is refused by name, as members that take the
 // place of those of a good ticket.
 var asking = map[string]string{
-	"role.type": `"role":{"type":"custom","name":"r"},"kms":{"replicate":true,"keyId":"00000000-0000-0000-0000-000000000000"}`,
+	"verify.heartbeat": `"verify":{"heartbeat":"1m"}`,
 }
 
 // TestEveryStatementIsCoveredByATestThatExists compares docs/coverage.md with the
