@@ -24,6 +24,7 @@ type cloud struct {
 	bad float64 // how likely a call goes wrong
 
 	far                                    // a destination in another account
+	older            older                 // the ticket that this one replaces
 	owner            string                // of the pair
 	other            replication.OwnerSeen // the owner, when it is another job
 	role, policy     bool
@@ -101,6 +102,8 @@ func newCloud(rng *rand.Rand, start time.Time) *cloud {
 		c.ownedByAnother()
 	case c.odds(0.15):
 		c.toBeAdopted()
+	case c.odds(0.25):
+		c.toReplace()
 	}
 	c.guards = newGuards(c)
 	return c
@@ -192,6 +195,7 @@ func (c *cloud) wrong() bool { return c.now.Before(c.calm) && c.odds(c.bad) }
 func (c *cloud) to(t time.Time) {
 	c.now = t
 	c.mend()
+	c.ageOlder()
 	for i := 0; i < len(c.meddle); i++ {
 		if m := c.meddle[i]; !m.at.After(c.now) {
 			c.meddle = append(c.meddle[:i:i], c.meddle[i+1:]...)
@@ -353,6 +357,7 @@ func (c *cloud) seen(j *job) world {
 		c.showRights(&w)
 	}
 	c.seeAcross(&w)
+	c.seeOlder(j, &w)
 	if v := j.Verification; v != nil && !c.unseen {
 		w.Canary, w.Outside, w.Untagged = c.target[v.Key].head(), c.target[v.OutsideKey].head(), c.target[v.UntaggedKey].head()
 	}
@@ -399,6 +404,8 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 		return true
 	}
 	switch e.Kind {
+	case replication.EffectOrder:
+		o.Target = c.orderDown()
 	case replication.EffectClaimPair:
 		if c.owner == "" {
 			c.owner = c.r.ID
