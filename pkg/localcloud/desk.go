@@ -18,9 +18,12 @@ const Approver = "approver"
 
 // deskFile says what the desk of this cloud may do: every pair of buckets of its two
 // accounts, whose ids are new each time, but no patient's data leaves the country. In
-// account B a role is assumed.
-func (c *Cloud) deskFile() config.Desk {
+// account B a role is assumed, unless its owner makes the grants by hand.
+func (c *Cloud) deskFile(handshake bool) config.Desk {
 	d := config.Desk{Accounts: []config.Account{{UID: c.B.UID, Role: "acs:ram::" + c.B.UID + ":role/" + deploy.DestinationRole}}}
+	if handshake {
+		d.Accounts[0].Role = ""
+	}
 	end := func(uid string) config.End { return config.End{Account: uid, Region: "*", Bucket: "*"} }
 	for _, destination := range []string{c.A.UID, c.B.UID} {
 		d.Pairs = append(d.Pairs, config.Pair{Source: end(c.A.UID), Destination: end(destination)})
@@ -33,7 +36,7 @@ func (c *Cloud) deskFile() config.Desk {
 
 // writeDesk makes the key of the approver, writes the desk file and returns its
 // absolute path.
-func (c *Cloud) writeDesk(name, keyFile string) (_ string, err error) {
+func (c *Cloud) writeDesk(name, keyFile string, handshake bool) (_ string, err error) {
 	if _, c.Approver, err = ed25519.GenerateKey(nil); err != nil {
 		return "", err
 	}
@@ -46,7 +49,7 @@ func (c *Cloud) writeDesk(name, keyFile string) (_ string, err error) {
 	if name, err = filepath.Abs(name); err != nil {
 		return "", err
 	}
-	b, err := json.MarshalIndent(c.deskFile(), "", "  ")
+	b, err := json.MarshalIndent(c.deskFile(handshake), "", "  ")
 	if err != nil {
 		return "", err
 	}

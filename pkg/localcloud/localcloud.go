@@ -43,6 +43,9 @@ type Options struct {
 	// ApproverKeyFile is where the key of [Cloud.Approver] is written, and stays. ""
 	// writes none.
 	ApproverKeyFile string
+	// Handshake gives the desk no role in account B: its owner does there what the desk
+	// asks for.
+	Handshake bool
 	// Seed of ids, keys and jitter. 0 takes a random one.
 	Seed uint64
 	// Log receives what the functions write, one line at a time, and what the
@@ -113,7 +116,7 @@ func (c *Cloud) start(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	c.URL = c.server.URL
-	deskFile, err := c.writeDesk(opt.DeskFile, opt.ApproverKeyFile)
+	deskFile, err := c.writeDesk(opt.DeskFile, opt.ApproverKeyFile, opt.Handshake)
 	if err != nil {
 		return err
 	}

@@ -77,9 +77,16 @@ type desk struct {
 
 func newDesk(t testing.TB) *desk {
 	t.Helper()
+	return startDesk(t, localcloud.Options{})
+}
+
+// startDesk is newDesk with other options than those about time.
+func startDesk(t testing.TB, o localcloud.Options) *desk {
+	t.Helper()
 	d := &desk{t: t, log: &tail{}}
+	o.FunctionsDir, o.Speed, o.Pace, o.Tick, o.Log = binaries, 600, 200, time.Second, d.log
 	var err error
-	d.cloud, err = localcloud.Start(context.Background(), localcloud.Options{FunctionsDir: binaries, Speed: 600, Pace: 200, Tick: time.Second, Log: d.log})
+	d.cloud, err = localcloud.Start(context.Background(), o)
 	require.NoError(t, err)
 	t.Cleanup(d.cloud.Close)
 	creds := &wiring.Credentials{}
