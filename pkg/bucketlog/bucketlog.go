@@ -69,7 +69,7 @@ func (l Log) Grant(ctx context.Context, e replication.End, job string, g replica
 			return replication.Granting{Reason: reason, Message: message}, true, nil
 		}
 		if merged, changed := p.Merge(g); changed {
-			c.state.begin(job, g)
+			c.state.begin(job, p, g)
 			return replication.Granting{}, false, c.write(ctx, merged)
 		}
 		c.state.rely(job, g)
@@ -79,7 +79,8 @@ func (l Log) Grant(ctx context.Context, e replication.End, job string, g replica
 
 // Revoke records that job does not rely on g any more, and takes the statement back
 // when nobody else does: exactly the statement, only if this desk made it, and only if
-// it is as it was made. To do it again does nothing.
+// it is as it was made. One that stood there before and was added to is left with what
+// it had. To do it again does nothing.
 func (l Log) Revoke(ctx context.Context, e replication.End, job string, g replication.BucketGrant) (replication.Granting, error) {
 	removed := false
 	return l.change(ctx, "Revoke", e, job, func(ctx context.Context, c *change) (replication.Granting, bool, error) {
@@ -104,14 +105,17 @@ func (l Log) Revoke(ctx context.Context, e replication.End, job string, g replic
 // without returns the policy as it is to be when job does not rely on g any more, and
 // why the statement stays then; "" when it goes or is gone.
 func (c *change) without(p replication.BucketPolicy, job string, g replication.BucketGrant) (rest, left string) {
-	others := c.state.others(job, g)
+	others, kept := c.state.others(job, g), "because other jobs rely on it"
+	if c.state.onlyBefore(job, g) {
+		kept = "because it stood there before; it allows what it did then"
+	}
 	switch {
 	case c.odd != nil:
 		return p.String(), "because the policy cannot be taken apart: " + c.odd.Error()
 	case !p.Holds(g):
 		return p.String(), ""
 	case others != nil && p.Exactly(*others):
-		return p.String(), "because other jobs rely on it"
+		return p.String(), kept
 	}
 	rest, removed := p.Remove(c.state.all(g))
 	if !removed {
@@ -122,7 +126,7 @@ func (c *change) without(p replication.BucketPolicy, job string, g replication.B
 	}
 	narrowed, err := replication.ParseBucketPolicy(rest)
 	if err != nil { // cannot be: it was cut out of what could be read
-		return p.String(), "because other jobs rely on it"
+		return p.String(), kept
 	}
 	rest, _ = narrowed.Merge(*others)
 	return rest, ""

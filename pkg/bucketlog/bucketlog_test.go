@@ -224,6 +224,60 @@ func TestJobsShareAStatement(t *testing.T) {
 	})
 }
 
+func TestAStatementOfOthersThatIsAddedToGetsBackWhatItHad(t *testing.T) {
+	theirs, wide := grant("shared"), grant("shared", "oss:ReplicateDelete")
+	const before = "because it stood there before; it allows what it did then"
+	inRig(t, "when the job is gone", func(r *rig) {
+		r.document = doc(theirs.String(), foreign)
+		require.Equal(r, replication.Granting{Granted: true, Made: true}, r.grant("A", wide))
+		require.Equal(r, doc(wide.String(), foreign), r.document)
+		require.Equal(r, replication.Granting{Left: before}, r.revoke("A", wide))
+		require.Equal(r, doc(foreign, theirs.String()), r.document)
+		require.Equal(r, replication.Granting{Granted: true}, r.grant("B", theirs), "it is theirs as if we had never been there")
+		require.Equal(r, replication.Granting{}, r.revoke("B", theirs))
+		require.Equal(r, doc(foreign, theirs.String()), r.document)
+	})
+	inRig(t, "also what no rule needs", func(r *rig) {
+		theirs := grant("shared", "oss:GetObject")
+		r.document = doc(theirs.String())
+		r.grant("A", wide)
+		require.Equal(r, before, r.revoke("A", wide).Left)
+		require.Equal(r, doc(theirs.String()), r.document)
+	})
+	inRig(t, "when the last of several jobs is gone, in any order", func(r *rig) {
+		for _, order := range [][]string{{"A", "B"}, {"B", "A"}} {
+			r.set(doc(theirs.String()))
+			grants := map[string]replication.BucketGrant{"A": theirs, "B": wide}
+			r.grant("A", theirs)
+			r.grant("B", wide)
+			for _, job := range order {
+				r.revoke(job, grants[job])
+			}
+			require.Equal(r, doc(theirs.String()), r.document)
+			require.NotContains(r, r.entries()[len(r.entries())-1], "reliances", "nothing is kept of what is over")
+		}
+	})
+	inRig(t, "but not what they took away meanwhile", func(r *rig) {
+		r.document = doc(theirs.String())
+		r.grant("A", wide)
+		r.set("")
+		r.grant("B", wide)
+		r.revoke("A", wide)
+		require.Equal(r, replication.Granting{Removed: true}, r.revoke("B", wide))
+		require.Empty(r, r.document)
+	})
+	inRig(t, "although the worker died before the answer", func(r *rig) {
+		r.document = doc(theirs.String())
+		r.onWrite = func(int) error {
+			r.onWrite = nil
+			return &fault.Error{Kind: fault.Unknown, Op: "PutBucketPolicy", Err: errors.New("no answer")}
+		}
+		r.grant("A", wide)
+		require.Equal(r, before, r.revoke("A", wide).Left)
+		require.Equal(r, doc(theirs.String()), r.document)
+	})
+}
+
 func TestASecondJobWaitsForTheLease(t *testing.T) {
 	inRig(t, "and is told whose it is", func(r *rig) {
 		var busy replication.Granting

@@ -97,7 +97,7 @@ func (c *change) fetch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if seen.Is == replication.Foreign {
-		return "", c.fault(fault.Denied, errors.New("GetBucketPolicy is refused"))
+		return "", c.fault(fault.Denied, fmt.Errorf("the role of account %s may not read it (GetBucketPolicy)", c.end.Account))
 	}
 	return seen.Document, nil
 }

@@ -23,6 +23,8 @@ type lease struct {
 
 // A reliance says that a job relies on a statement.
 type reliance struct {
+	// Job is "" for what stood in the statement before this desk added to it: whoever
+	// wrote that keeps it.
 	Job   string                  `json:"job"`
 	Grant replication.BucketGrant `json:"grant"`
 	// Made: a write of the statement was begun, so it is this desk's if it stands.
@@ -34,8 +36,19 @@ func (r reliance) of(g replication.BucketGrant) bool {
 	return r.Grant.Principal == g.Principal && slices.Equal(r.Grant.Resources, g.Resources)
 }
 
-// begin records that job is about to write g.
-func (s *state) begin(job string, g replication.BucketGrant) { s.put(job, g, true) }
+// begin records that job is about to write g into p. What a statement allows there that
+// this desk did not make is kept when all jobs are gone; what is not there any more is
+// nobody's.
+func (s *state) begin(job string, p replication.BucketPolicy, g replication.BucketGrant) {
+	stands, there := p.Standing(g)
+	switch {
+	case !there:
+		s.drop("", g)
+	case !s.made(g):
+		s.put("", stands, false)
+	}
+	s.put(job, g, true)
+}
 
 // rely records that job relies on g, which stands.
 func (s *state) rely(job string, g replication.BucketGrant) { s.put(job, g, s.made(g)) }
@@ -59,34 +72,47 @@ func (s *state) made(g replication.BucketGrant) bool {
 }
 
 // drop records that job does not rely on g any more. What this desk made stays its
-// own as long as anybody relies on it.
+// own as long as a job relies on it.
 func (s *state) drop(job string, g replication.BucketGrant) {
 	made := s.made(g)
 	s.Reliances = slices.DeleteFunc(s.Reliances, func(r reliance) bool { return r.Job == job && r.of(g) })
+	relied := false
 	for i, r := range s.Reliances {
-		if r.of(g) {
-			s.Reliances[i].Made = made
+		if r.of(g) && r.Job != "" {
+			s.Reliances[i].Made, relied = made, true
 		}
+	}
+	if !relied { // what stands now is as if we had never been there
+		s.Reliances = slices.DeleteFunc(s.Reliances, func(r reliance) bool { return r.of(g) })
 	}
 }
 
-// all returns the statement with what all jobs need that rely on it.
-func (s *state) all(g replication.BucketGrant) replication.BucketGrant { return s.union(g, "") }
+// all returns the statement with what stood in it before and what all jobs need that
+// rely on it.
+func (s *state) all(g replication.BucketGrant) replication.BucketGrant {
+	return s.union(g, func(reliance) bool { return true })
+}
 
-// others returns the statement with what the other jobs need, or nil when no other
-// job relies on it.
+// onlyBefore reports whether nothing but what stood in the statement before this desk
+// added to it keeps it when job is gone.
+func (s *state) onlyBefore(job string, g replication.BucketGrant) bool {
+	return !slices.ContainsFunc(s.Reliances, func(r reliance) bool { return r.of(g) && r.Job != job && r.Job != "" })
+}
+
+// others returns the statement with what the other jobs need and what stood in it before,
+// or nil when no other job relies on it and nothing did.
 func (s *state) others(job string, g replication.BucketGrant) *replication.BucketGrant {
-	u := s.union(g, job)
+	u := s.union(g, func(r reliance) bool { return r.Job != job })
 	if len(u.Actions) == 0 {
 		return nil
 	}
 	return &u
 }
 
-func (s *state) union(g replication.BucketGrant, but string) replication.BucketGrant {
+func (s *state) union(g replication.BucketGrant, counts func(reliance) bool) replication.BucketGrant {
 	u := replication.BucketGrant{Principal: g.Principal, Resources: g.Resources}
 	for _, r := range s.Reliances {
-		if !r.of(g) || r.Job == but {
+		if !r.of(g) || !counts(r) {
 			continue
 		}
 		for _, a := range r.Grant.Actions {

@@ -261,6 +261,17 @@ func (p BucketPolicy) Holds(g BucketGrant) bool {
 	return slices.ContainsFunc(p.statements, func(s bucketStatement) bool { return s.ours(g) })
 }
 
+// Standing returns the statement of ours that stands in the document, with the actions
+// that it has there.
+func (p BucketPolicy) Standing(g BucketGrant) (stands BucketGrant, ok bool) {
+	i := slices.IndexFunc(p.statements, func(s bucketStatement) bool { return s.ours(g) })
+	if i < 0 {
+		return g, false
+	}
+	g.Actions, _ = p.statements[i].list("Action")
+	return g, true
+}
+
 // Exactly reports whether a statement of ours stands in the document and is g by meaning.
 func (p BucketPolicy) Exactly(g BucketGrant) bool {
 	return slices.ContainsFunc(p.statements, func(s bucketStatement) bool { return s.asMade(g) })

@@ -74,6 +74,24 @@ var checks = []check{
 	},
 	grantCause,
 	kmsCause,
+	conditionalDeny,
+}
+
+// conditionalDeny names a Deny at the destination that stands under a condition. Before
+// anything is put it is only told, since it may never apply; when nothing arrives it is
+// the best that is known.
+func conditionalDeny(j *Job, s Seen) (Reason, string) {
+	if !j.Request.Across() || s.BucketPolicy == nil {
+		return "", ""
+	}
+	p, err := ParseBucketPolicy(s.BucketPolicy.Document)
+	if err != nil { // grantCause has told
+		return "", ""
+	}
+	if notice := p.Notice(GrantFor(j.Request)); notice != "" {
+		return ReasonGrantDenied, fmt.Sprintf("%s: %s", j.Request.Destination.Bucket, notice)
+	}
+	return "", ""
 }
 
 // kmsCause says what keeps the rule from using its key.

@@ -117,6 +117,12 @@ func revokeGrant(j *Job, v View) (Step, bool) {
 	if j.Made.Grant.IsZero() && !j.Made.GrantAsked {
 		return Step{}, false
 	}
+	if v.Desk.Handshake(j.Request) { // the account does not lend us a role any more: its owner is told
+		j.Made.dropGrant()
+		a := j.access()
+		a.Owner, a.Tries = true, true
+		return Step{}, false
+	}
 	if s, busy := policyBusy(j, EffectRevoke, v); busy {
 		return s, true
 	}

@@ -250,8 +250,12 @@ func (w *walk) carryOut(e Effect) {
 	Settle(w.job, o, View{Now: w.now, Desk: w.desk})
 }
 
-// diff shows what an effect makes of a document. All that a job makes today is new.
+// diff shows what an effect makes of a document. All that a job makes is new, but for
+// the bucket policy of a destination, to which its statement is added.
 func (w *walk) diff(e Effect) []string {
+	if seen := w.survey.Seen.BucketPolicy; e.Grant != nil && seen != nil && seen.Is == Exists {
+		return DocumentDiff(seen.Document, granted(w.job.Request, seen).Document)
+	}
 	if e.Rule == nil {
 		return DocumentDiff("", e.Document)
 	}

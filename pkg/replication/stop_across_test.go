@@ -39,6 +39,8 @@ func TestTheGrantIsTakenBackOnOrder(t *testing.T) {
 		"again after a worker died of it":     {ask: withRole, given: grantedThere, crash: revoke, step: "effect revoke-destination"},
 		"by somebody who may": {ask: withRole, given: grantedThere, outcome: refused(revoke, replication.TroubleDenied, "AccessDenied"), step: "next blocked", reason: replication.ReasonDenied,
 			events: []string{"replidesk.request.blocked function.denied"}, check: kept},
+		"not by a desk that the account lends no role any more": {ask: abroad, given: grantedThere, step: next,
+			check: left(theStatement + ", which the owner of account 2000000000000002 may remove now, if it stands there")},
 		"by its owner, who is told once": {ask: abroad, given: with(ruleless, func(j *job, _ *world) { j.Access = &replication.Access{Owner: true, Seen: noon} }), step: next,
 			check: left(theStatement + ", which the owner of account 2000000000000002 may remove now, if it stands there")},
 	})
@@ -58,6 +60,8 @@ func TestAJobThatFailsTakesItsGrantBack(t *testing.T) {
 			check: func(t *testing.T, j *job, _ replication.Step) {
 				require.Contains(t, j.Ending.Message, "left in place: "+theStatement+", because it was changed")
 			}},
+		"or leaves it to its owner": {ask: abroad, given: failing, step: "effect release-pair",
+			check: func(t *testing.T, j *job, _ replication.Step) { require.Zero(t, j.Made.Grant) }},
 		"when the policy is free": {ask: withRole, given: failing, outcome: granting(revoke, replication.Granting{Busy: "CHG-7"}), step: "wait 5s", reason: replication.ReasonPolicyBusy},
 	})
 	r := crossRequest()
