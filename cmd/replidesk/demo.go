@@ -68,8 +68,9 @@ type demo struct {
 	began   time.Time
 
 	tickets []*demoTicket
-	writers chan error // what became of writing to one pair
-	writing int        // pairs that are being written to
+	later   []*demoTicket // sent when all else was seen
+	writers chan error    // what became of writing to one pair
+	writing int           // pairs that are being written to
 	found   comparison
 	stats   []functionSummary
 	lifted  bool // the slow pair is not throttled any more
@@ -130,7 +131,10 @@ func (d *demo) run(ctx context.Context, dir string) (err error) {
 		}
 		d.stats = append(d.stats, s)
 	}
-	return d.compare(ctx)
+	if err := d.compare(ctx); err != nil {
+		return err
+	}
+	return d.goOn(ctx)
 }
 
 // note tells people something between the tickets.
@@ -189,6 +193,9 @@ func (d *demo) prepare(ctx context.Context, dir string, getenv func(string) stri
 	}
 	if len(d.tickets) != len(plans) {
 		return fmt.Errorf("%s holds %d tickets of %d", dir, len(d.tickets), len(plans))
+	}
+	if err := d.prepareLater(dir, getenv); err != nil {
+		return err
 	}
 	d.note("buckets with %d objects are made; each copy of the pair of %s takes %s longer", objects, d.slow().id, slowCopy)
 	return nil

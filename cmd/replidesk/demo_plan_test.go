@@ -15,11 +15,21 @@ import (
 
 const examples = "../../examples/tickets"
 
+// exampleFiles returns the files of all example tickets.
+func exampleFiles(t *testing.T) (files []string) {
+	t.Helper()
+	for _, pattern := range []string{"*.json", laterIn + "/*.json"} {
+		found, err := filepath.Glob(filepath.Join(examples, pattern))
+		require.NoError(t, err)
+		files = append(files, found...)
+	}
+	return files
+}
+
 func exampleTickets(t *testing.T) map[string]replication.Request {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(examples, "*.json"))
-	require.NoError(t, err)
 	all := map[string]replication.Request{}
+	files := exampleFiles(t)
 	for _, file := range files {
 		body, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -37,7 +47,10 @@ func exampleTickets(t *testing.T) map[string]replication.Request {
 
 func TestThePlanIsTrueToTheExampleTickets(t *testing.T) {
 	tickets := exampleTickets(t)
-	require.Len(t, plans, len(tickets))
+	require.Len(t, tickets, len(plans)+len(afterwards))
+	for _, p := range afterwards {
+		require.Contains(t, []string{"CHG-1001", "CHG-1002", "CHG-1005"}, tickets[p.id].Target, p.id)
+	}
 	slow := 0
 	for _, p := range plans {
 		r, ok := tickets[p.id]
@@ -74,9 +87,9 @@ func TestThePlanIsTrueToTheExampleTickets(t *testing.T) {
 func TestEveryExampleIsDescribed(t *testing.T) {
 	readme, err := os.ReadFile("../../examples/README.md")
 	require.NoError(t, err)
-	files, err := filepath.Glob(filepath.Join(examples, "*.json"))
-	require.NoError(t, err)
-	for _, f := range files {
-		require.True(t, bytes.Contains(readme, []byte("`"+filepath.Base(f)+"`")), f)
+	for _, f := range exampleFiles(t) {
+		name, err := filepath.Rel(examples, f)
+		require.NoError(t, err)
+		require.True(t, bytes.Contains(readme, []byte("`"+filepath.ToSlash(name)+"`")), f)
 	}
 }
