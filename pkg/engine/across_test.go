@@ -36,13 +36,13 @@ func (d *destinations) BucketPolicy(ctx context.Context, _ replication.End) (s r
 	return s, err
 }
 
-func (d *destinations) change(ctx context.Context, name string, to func(replication.BucketPolicy) string) (got replication.Granting, err error) {
+func (d *destinations) change(ctx context.Context, name string, to func(replication.ResourcePolicy) string) (got replication.Granting, err error) {
 	err = d.do(ctx, name, func() error {
 		if d.busy--; d.busy >= 0 {
 			got = replication.Granting{Busy: "CHG-7", Until: time.Now().Add(time.Minute)}
 			return nil
 		}
-		p, err := replication.ParseBucketPolicy(d.document)
+		p, err := replication.ParseResourcePolicy(d.document)
 		d.document = to(p)
 		got = replication.Granting{Granted: name == "Grant", Removed: name == "Revoke"}
 		return err
@@ -50,12 +50,12 @@ func (d *destinations) change(ctx context.Context, name string, to func(replicat
 	return got, err
 }
 
-func (d *destinations) Grant(ctx context.Context, _ replication.End, _ string, g replication.BucketGrant) (replication.Granting, error) {
-	return d.change(ctx, "Grant", func(p replication.BucketPolicy) string { s, _ := p.Merge(g); return s })
+func (d *destinations) Grant(ctx context.Context, _ replication.End, _ string, g replication.ResourceGrant) (replication.Granting, error) {
+	return d.change(ctx, "Grant", func(p replication.ResourcePolicy) string { s, _ := p.Merge(g); return s })
 }
 
-func (d *destinations) Revoke(ctx context.Context, _ replication.End, _ string, g replication.BucketGrant) (replication.Granting, error) {
-	return d.change(ctx, "Revoke", func(p replication.BucketPolicy) string {
+func (d *destinations) Revoke(ctx context.Context, _ replication.End, _ string, g replication.ResourceGrant) (replication.Granting, error) {
+	return d.change(ctx, "Revoke", func(p replication.ResourcePolicy) string {
 		if s, gone := p.Remove(g); gone {
 			return s
 		}

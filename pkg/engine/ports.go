@@ -87,10 +87,10 @@ type Destinations interface {
 	// BucketPolicy reads a policy; Foreign is one that does not let us look.
 	BucketPolicy(ctx context.Context, e replication.End) (replication.BucketPolicySeen, error)
 	// Grant sees to it that the policy allows g, and records that job relies on it.
-	Grant(ctx context.Context, e replication.End, job string, g replication.BucketGrant) (replication.Granting, error)
+	Grant(ctx context.Context, e replication.End, job string, g replication.ResourceGrant) (replication.Granting, error)
 	// Revoke records that job does not rely on g any more, and takes the statement
 	// away when nobody else does and it is as this desk made it.
-	Revoke(ctx context.Context, e replication.End, job string, g replication.BucketGrant) (replication.Granting, error)
+	Revoke(ctx context.Context, e replication.End, job string, g replication.ResourceGrant) (replication.Granting, error)
 }
 
 // Pairs are the claims on pairs of buckets.

@@ -176,7 +176,7 @@ func granted(r Request, seen *BucketPolicySeen) *BucketPolicySeen {
 	if seen == nil {
 		return nil
 	}
-	p, err := ParseBucketPolicy(seen.Document)
+	p, err := ParseResourcePolicy(seen.Document)
 	if err != nil {
 		return seen
 	}
@@ -190,7 +190,7 @@ func (p *PlanResult) across(j *Job, s Seen) {
 	if !r.Across() || s.BucketPolicy == nil {
 		return
 	}
-	if doc, err := ParseBucketPolicy(s.BucketPolicy.Document); err == nil {
+	if doc, err := ParseResourcePolicy(s.BucketPolicy.Document); err == nil {
 		if notice := doc.Notice(GrantFor(r)); notice != "" {
 			p.note(&p.Risks, "conditional-deny", "%s", notice)
 		}

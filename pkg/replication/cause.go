@@ -84,7 +84,7 @@ func conditionalDeny(j *Job, s Seen) (Reason, string) {
 	if !j.Request.Across() || s.BucketPolicy == nil {
 		return "", ""
 	}
-	p, err := ParseBucketPolicy(s.BucketPolicy.Document)
+	p, err := ParseResourcePolicy(s.BucketPolicy.Document)
 	if err != nil { // grantCause has told
 		return "", ""
 	}

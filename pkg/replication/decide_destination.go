@@ -48,7 +48,7 @@ func policyDenied(r Request) string {
 // read, or "".
 func grantFault(r Request, seen BucketPolicySeen) (Reason, string) {
 	g := GrantFor(r)
-	p, err := ParseBucketPolicy(seen.Document)
+	p, err := ParseResourcePolicy(seen.Document)
 	if err != nil {
 		return ReasonPolicyOdd, fmt.Sprintf("the bucket policy of %s cannot be taken apart: %s", r.Destination.Bucket, err)
 	}

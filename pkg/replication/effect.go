@@ -78,7 +78,7 @@ type Effect struct {
 	// GiveBackSlot of a release-pair: the job has a slot, or may have.
 	GiveBackSlot bool `json:"giveBackSlot,omitempty"`
 	// Grant is the statement in the bucket policy of the destination.
-	Grant *BucketGrant `json:"grant,omitempty"`
+	Grant *ResourceGrant `json:"grant,omitempty"`
 }
 
 // A Canary is an object of our own, as it is written.

@@ -14,7 +14,6 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	osscredentials "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
-	"github.com/replidesk/replidesk/pkg/bucketlog"
 	"github.com/replidesk/replidesk/pkg/config"
 	"github.com/replidesk/replidesk/pkg/engine"
 	"github.com/replidesk/replidesk/pkg/journal"
@@ -24,6 +23,7 @@ import (
 	"github.com/replidesk/replidesk/pkg/mnsbus"
 	"github.com/replidesk/replidesk/pkg/ossrepl"
 	"github.com/replidesk/replidesk/pkg/pairlog"
+	"github.com/replidesk/replidesk/pkg/policylog"
 	"github.com/replidesk/replidesk/pkg/ramgrant"
 	"github.com/replidesk/replidesk/pkg/replication"
 	"github.com/replidesk/replidesk/pkg/slotlog"
@@ -49,7 +49,7 @@ type Desk struct {
 	Keys    *kmskey.Client
 	Bus     *mnsbus.Bus
 	// Destinations are the bucket policies in other accounts.
-	Destinations bucketlog.Log
+	Destinations policylog.Log
 	sessions     *ramgrant.Sessions
 
 	state *oss.Client // of the state bucket
@@ -84,7 +84,7 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 	d.Keys = kmskey.New(kmskey.Config{CredentialsIn: d.credentialsIn(c), Transport: counted, Timeout: engine.CallTimeout,
 		EndpointFor: func(region string) string { return scheme + "://kms." + region + ".aliyuncs.com" }})
 	d.sessions = d.Grants.Sessions()
-	d.Destinations = bucketlog.Log{Journal: d.Journal, Policies: d.OSS, Worker: c.Instance}
+	d.Destinations = policylog.Log{Journal: d.Journal, Policies: d.OSS, Worker: c.Instance}
 	d.Bus = mnsbus.New(mnsbus.Config{
 		Account: c.Account, Region: c.Region, Internal: c.Internal, Scheme: scheme,
 		Credentials: creds.Get, Transport: transport, Source: "replidesk/" + c.Account + "/" + c.Region,

@@ -80,7 +80,7 @@ var rules = []rule{
 	{"pkg/pairlog", []string{"pkg/fault", "pkg/journal"}, "an adapter"},
 	{"", nil, "the root holds the deployment file and nothing else"},
 	{"pkg/slotlog", []string{"pkg/fault", "pkg/journal", "pkg/replication"}, "an adapter"},
-	{"pkg/bucketlog", []string{"pkg/fault", "pkg/journal", "pkg/replication"}, "an adapter"},
+	{"pkg/policylog", []string{"pkg/fault", "pkg/journal", "pkg/replication"}, "an adapter"},
 	{"deploy", nil, "documents only"},
 	{"pkg/serverless", []string{"go.yaml.in/yaml/v3"}, "a file format knows nothing of what is deployed"},
 	{"pkg/internal/combos", []string{"pkg/emulator/world"}, "what combinations have to do is written from the source documents, never from the product"},

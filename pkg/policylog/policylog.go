@@ -1,8 +1,8 @@
-// Package bucketlog changes the bucket policies of destinations in other accounts,
-// and keeps which job relies on which statement of them.
+// Package policylog changes the policies of resources in other accounts, such as the
+// bucket policies of destinations, and keeps which job relies on which statement of them.
 //
-// OSS replaces a policy as a whole and knows no precondition for that [fact 70], so
-// two writers can lose each other's statements. The log of a bucket is therefore a
+// The services replace a policy as a whole and know no precondition for that [fact 70], so
+// two writers can lose each other's statements. The log of a resource is therefore a
 // lease and a ledger in one: who wants to change the policy takes the lease, reads the
 // policy, saves it in the log, reads it once more, writes it, reads it back, and
 // records who relies on what. Jobs of this desk cannot lose each other's statements.
@@ -12,7 +12,7 @@
 //
 // A worker that dies leaves a lease that runs out, and an entry that says what it was
 // about to write: whoever comes next looks at the policy to find out whether it did.
-package bucketlog
+package policylog
 
 import (
 	"context"
@@ -41,7 +41,7 @@ type Policies interface {
 	PutBucketPolicy(ctx context.Context, e replication.End, document string) error
 }
 
-// A Log changes bucket policies under the lease of the bucket.
+// A Log changes policies under the lease of what they are of.
 type Log struct {
 	Journal  *journal.Journal
 	Policies Policies
@@ -53,11 +53,11 @@ func (l Log) BucketPolicy(ctx context.Context, e replication.End) (replication.B
 	return l.Policies.BucketPolicy(ctx, e)
 }
 
-// Grant sees to it that the policy of a bucket allows g, and records that job relies
+// Grant sees to it that the policy of the resource at e allows g, and records that job relies
 // on that. Nothing is written when the policy allows it already. To do it again does
 // nothing.
-func (l Log) Grant(ctx context.Context, e replication.End, job string, g replication.BucketGrant) (replication.Granting, error) {
-	return l.change(ctx, "Grant", e, job, func(ctx context.Context, c *change) (replication.Granting, bool, error) {
+func (l Log) Grant(ctx context.Context, e replication.End, job string, g replication.ResourceGrant) (replication.Granting, error) {
+	return l.change(ctx, "Grant", l.resource(e, g), job, func(ctx context.Context, c *change) (replication.Granting, bool, error) {
 		p, err := c.read(ctx)
 		if err != nil {
 			return replication.Granting{}, false, err
@@ -81,9 +81,9 @@ func (l Log) Grant(ctx context.Context, e replication.End, job string, g replica
 // when nobody else does: exactly the statement, only if this desk made it, and only if
 // it is as it was made. One that stood there before and was added to is left with what
 // it had. To do it again does nothing.
-func (l Log) Revoke(ctx context.Context, e replication.End, job string, g replication.BucketGrant) (replication.Granting, error) {
+func (l Log) Revoke(ctx context.Context, e replication.End, job string, g replication.ResourceGrant) (replication.Granting, error) {
 	removed := false
-	return l.change(ctx, "Revoke", e, job, func(ctx context.Context, c *change) (replication.Granting, bool, error) {
+	return l.change(ctx, "Revoke", l.resource(e, g), job, func(ctx context.Context, c *change) (replication.Granting, bool, error) {
 		if !c.state.relies(job, g) || !c.state.made(g) {
 			c.state.drop(job, g)
 			return replication.Granting{Removed: removed}, true, nil
@@ -104,7 +104,7 @@ func (l Log) Revoke(ctx context.Context, e replication.End, job string, g replic
 
 // without returns the policy as it is to be when job does not rely on g any more, and
 // why the statement stays then; "" when it goes or is gone.
-func (c *change) without(p replication.BucketPolicy, job string, g replication.BucketGrant) (rest, left string) {
+func (c *change) without(p replication.ResourcePolicy, job string, g replication.ResourceGrant) (rest, left string) {
 	others, kept := c.state.others(job, g), "because other jobs rely on it"
 	if c.state.onlyBefore(job, g) {
 		kept = "because it stood there before; it allows what it did then"
@@ -124,7 +124,7 @@ func (c *change) without(p replication.BucketPolicy, job string, g replication.B
 	if others == nil {
 		return rest, ""
 	}
-	narrowed, err := replication.ParseBucketPolicy(rest)
+	narrowed, err := replication.ParseResourcePolicy(rest)
 	if err != nil { // cannot be: it was cut out of what could be read
 		return p.String(), kept
 	}
@@ -134,9 +134,9 @@ func (c *change) without(p replication.BucketPolicy, job string, g replication.B
 
 // change takes the lease, carries out the steps until they are done, and gives the
 // lease back. A step that has written begins anew: what it wrote has to be seen.
-func (l Log) change(ctx context.Context, op string, e replication.End, job string,
+func (l Log) change(ctx context.Context, op string, r resource, job string,
 	step func(context.Context, *change) (replication.Granting, bool, error)) (replication.Granting, error) {
-	c := &change{log: l, op: op, end: e, job: job}
+	c := &change{log: l, op: op, of: r, job: job}
 	busy, err := c.open(ctx)
 	if err != nil || busy.Busy != "" {
 		return busy, err

@@ -1,4 +1,4 @@
-package bucketlog
+package policylog
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 type change struct {
 	log   Log
 	op    string
-	end   replication.End
+	of    resource
 	job   string
 	snap  journal.Snapshot
 	state state
@@ -25,13 +25,13 @@ type change struct {
 }
 
 func (c *change) fault(k fault.Kind, err error) error {
-	return &fault.Error{Kind: k, Op: c.op, Resource: "the bucket policy of " + c.end.Bucket, Err: err}
+	return &fault.Error{Kind: k, Op: c.op, Resource: c.of.name, Err: err}
 }
 
 // open takes the lease, or returns who has it. A job may take its own lease again: no
 // two workers carry out effects of one job at a time.
 func (c *change) open(ctx context.Context) (replication.Granting, error) {
-	snap, err := c.log.Journal.Load(ctx, journal.Bucket(c.end.Bucket))
+	snap, err := c.log.Journal.Load(ctx, c.of.log)
 	for range 10 { // each lost race is a change by another job
 		if err != nil {
 			return replication.Granting{}, err
@@ -81,25 +81,22 @@ func (c *change) save(ctx context.Context) error {
 }
 
 // read reads the policy.
-func (c *change) read(ctx context.Context) (replication.BucketPolicy, error) {
+func (c *change) read(ctx context.Context) (replication.ResourcePolicy, error) {
 	text, err := c.fetch(ctx)
 	if err != nil {
-		return replication.BucketPolicy{}, err
+		return replication.ResourcePolicy{}, err
 	}
-	p, err := replication.ParseBucketPolicy(text)
+	p, err := replication.ParseResourcePolicy(text)
 	c.text, c.odd = text, err
 	return p, nil
 }
 
 func (c *change) fetch(ctx context.Context) (string, error) {
-	seen, err := c.log.Policies.BucketPolicy(ctx, c.end)
-	if err != nil {
-		return "", err
+	is, text, err := c.of.read(ctx)
+	if err == nil && is == replication.Foreign {
+		err = c.fault(fault.Denied, fmt.Errorf("the role of account %s may not read it (%s)", c.of.account, c.of.readOp))
 	}
-	if seen.Is == replication.Foreign {
-		return "", c.fault(fault.Denied, fmt.Errorf("the role of account %s may not read it (GetBucketPolicy)", c.end.Account))
-	}
-	return seen.Document, nil
+	return text, err
 }
 
 // write saves the policy as it is, reads it again, and writes the new one if nobody
@@ -116,7 +113,7 @@ func (c *change) write(ctx context.Context, document string) error {
 	if c.snap.Latest(time.Now()).Add(spare).After(c.state.Lease.Until) {
 		return c.fault(fault.Retryable, errors.New("the lease had nearly run out"))
 	}
-	err = c.log.Policies.PutBucketPolicy(ctx, c.end, document)
+	err = c.of.write(ctx, document)
 	if fault.Of(err).MayHaveHappened() && ctx.Err() == nil {
 		return nil
 	}

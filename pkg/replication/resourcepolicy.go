@@ -16,9 +16,9 @@ const (
 	maxBucketStatement = 4095
 )
 
-// A BucketGrant is the one statement that a rule needs in the bucket policy of a
-// destination in another account.
-type BucketGrant struct {
+// A ResourceGrant is the one statement that a rule needs in the policy of a resource
+// in another account, such as the bucket policy of the destination.
+type ResourceGrant struct {
 	Principal string   `json:"principal"` // the sessions of the role that OSS assumes
 	Actions   []string `json:"actions"`   // of OSS
 	Resources []string `json:"resources"`
@@ -28,9 +28,9 @@ type BucketGrant struct {
 // role's name is written in lower case there, the account in the principal is that of
 // the source, the one in the resources that of the destination. [fact 69] The right to
 // delete is left out unless deletes are replicated.
-func GrantFor(r Request) BucketGrant {
+func GrantFor(r Request) ResourceGrant {
 	bucket := fmt.Sprintf("acs:oss:*:%s:%s", r.Destination.Account, r.Destination.Bucket)
-	g := BucketGrant{
+	g := ResourceGrant{
 		Principal: fmt.Sprintf("arn:sts::%s:assumed-role/%s/*", r.Source.Account, strings.ToLower(r.RoleName())),
 		Actions:   []string{"oss:ReplicateList", "oss:ReplicateGet", "oss:ReplicatePut"},
 		Resources: []string{bucket, bucket + "/*"},
@@ -42,7 +42,7 @@ func GrantFor(r Request) BucketGrant {
 }
 
 // String returns the statement as it stands in a policy.
-func (g BucketGrant) String() string {
+func (g ResourceGrant) String() string {
 	b, err := json.Marshal(statement{Effect: "Allow", Action: g.Actions, Principal: []string{g.Principal}, Resource: g.Resources})
 	if err != nil { // strings and slices of strings always marshal
 		return ""
@@ -50,27 +50,27 @@ func (g BucketGrant) String() string {
 	return string(b)
 }
 
-// A BucketPolicy is the policy of a bucket, as it was read. Everything in it that is
+// A ResourcePolicy is the policy of a bucket or a key, as it was read. Everything in it that is
 // not ours is kept byte for byte: changes are cut out of the text and put into it.
-type BucketPolicy struct {
+type ResourcePolicy struct {
 	text       string
-	statements []bucketStatement
+	statements []policyStatement
 	end        int // of the list of statements: where its "]" stands
 }
 
-// A bucketStatement is one statement and where it stands in the text.
-type bucketStatement struct {
+// A policyStatement is one statement and where it stands in the text.
+type policyStatement struct {
 	from, to int
 	members  map[string]json.RawMessage
 }
 
-// ParseBucketPolicy reads a policy; "" is the one of a bucket that has none. What it
+// ParseResourcePolicy reads a policy; "" is the one of a bucket that has none. What it
 // cannot take apart with certainty is an error: nothing is changed in such a document.
-func ParseBucketPolicy(text string) (BucketPolicy, error) {
+func ParseResourcePolicy(text string) (ResourcePolicy, error) {
 	if text == "" {
 		text = `{"Version":"1","Statement":[]}`
 	}
-	p := BucketPolicy{text: text}
+	p := ResourcePolicy{text: text}
 	d := json.NewDecoder(strings.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return p, errors.New("it is not a JSON object")
@@ -107,7 +107,7 @@ func ParseBucketPolicy(text string) (BucketPolicy, error) {
 	return p, nil
 }
 
-func (p *BucketPolicy) readStatements(d *json.Decoder) error {
+func (p *ResourcePolicy) readStatements(d *json.Decoder) error {
 	if t, err := d.Token(); err != nil || t != json.Delim('[') {
 		return errors.New("its member Statement is not a list")
 	}
@@ -121,7 +121,7 @@ func (p *BucketPolicy) readStatements(d *json.Decoder) error {
 			return fmt.Errorf("statement %d: %w", len(p.statements)+1, err)
 		}
 		to := int(d.InputOffset())
-		p.statements = append(p.statements, bucketStatement{to - len(raw), to, members})
+		p.statements = append(p.statements, policyStatement{to - len(raw), to, members})
 	}
 	if _, err := d.Token(); err != nil {
 		return fmt.Errorf("the statements are not JSON: %w", err)
@@ -158,7 +158,7 @@ func membersOf(raw json.RawMessage) (map[string]json.RawMessage, error) {
 
 // list returns a member that is a string or a list of strings; ok is false when it is
 // something else.
-func (s bucketStatement) list(member string) (values []string, ok bool) {
+func (s policyStatement) list(member string) (values []string, ok bool) {
 	raw, there := s.members[member]
 	if !there {
 		return nil, true
@@ -170,7 +170,7 @@ func (s bucketStatement) list(member string) (values []string, ok bool) {
 	return values, json.Unmarshal(raw, &values) == nil
 }
 
-func (s bucketStatement) allows() bool {
+func (s policyStatement) allows() bool {
 	effect, ok := s.list("Effect")
 	return ok && len(effect) == 1 && effect[0] == "Allow"
 }
@@ -179,7 +179,7 @@ func (s bucketStatement) allows() bool {
 var ownMembers = []string{"Effect", "Action", "Principal", "Resource"}
 
 // plain reports whether a statement has no other members.
-func (s bucketStatement) plain() bool {
+func (s policyStatement) plain() bool {
 	for name := range s.members {
 		if !slices.Contains(ownMembers, name) {
 			return false
@@ -190,7 +190,7 @@ func (s bucketStatement) plain() bool {
 
 // ours reports whether a statement is the one that g stands for, whatever actions it
 // allows: the same principal, the same resources, and no member besides.
-func (s bucketStatement) ours(g BucketGrant) bool {
+func (s policyStatement) ours(g ResourceGrant) bool {
 	principals, ok1 := s.list("Principal")
 	resources, ok2 := s.list("Resource")
 	_, ok3 := s.list("Action")
@@ -198,7 +198,7 @@ func (s bucketStatement) ours(g BucketGrant) bool {
 }
 
 // asMade reports whether a statement is g, by meaning.
-func (s bucketStatement) asMade(g BucketGrant) bool {
+func (s policyStatement) asMade(g ResourceGrant) bool {
 	actions, _ := s.list("Action")
 	return s.ours(g) && sameSet(actions, g.Actions)
 }
@@ -209,12 +209,12 @@ func sameSet(a, b []string) bool {
 }
 
 // String returns the document.
-func (p BucketPolicy) String() string { return p.text }
+func (p ResourcePolicy) String() string { return p.text }
 
 // Merge returns the document with g in it. When the document allows all of g already
 // it is returned as it is. A statement of ours that allows less is given what is
 // missing; otherwise g is added at the end. Everything else keeps its bytes.
-func (p BucketPolicy) Merge(g BucketGrant) (merged string, changed bool) {
+func (p ResourcePolicy) Merge(g ResourceGrant) (merged string, changed bool) {
 	if p.Allows(g) {
 		return p.text, false
 	}
@@ -240,7 +240,7 @@ func lacking(have, list []string) []string {
 // Remove returns the document without the statement that is g by meaning, and whether
 // there was one. When no statement is left the document is "": the bucket is to have
 // no policy. What is ours but was changed is not touched.
-func (p BucketPolicy) Remove(g BucketGrant) (rest string, removed bool) {
+func (p ResourcePolicy) Remove(g ResourceGrant) (rest string, removed bool) {
 	for i, s := range p.statements {
 		if !s.asMade(g) {
 			continue
@@ -257,14 +257,14 @@ func (p BucketPolicy) Remove(g BucketGrant) (rest string, removed bool) {
 }
 
 // Holds reports whether a statement of ours stands in the document, changed or not.
-func (p BucketPolicy) Holds(g BucketGrant) bool {
-	return slices.ContainsFunc(p.statements, func(s bucketStatement) bool { return s.ours(g) })
+func (p ResourcePolicy) Holds(g ResourceGrant) bool {
+	return slices.ContainsFunc(p.statements, func(s policyStatement) bool { return s.ours(g) })
 }
 
 // Standing returns the statement of ours that stands in the document, with the actions
 // that it has there.
-func (p BucketPolicy) Standing(g BucketGrant) (stands BucketGrant, ok bool) {
-	i := slices.IndexFunc(p.statements, func(s bucketStatement) bool { return s.ours(g) })
+func (p ResourcePolicy) Standing(g ResourceGrant) (stands ResourceGrant, ok bool) {
+	i := slices.IndexFunc(p.statements, func(s policyStatement) bool { return s.ours(g) })
 	if i < 0 {
 		return g, false
 	}
@@ -273,13 +273,13 @@ func (p BucketPolicy) Standing(g BucketGrant) (stands BucketGrant, ok bool) {
 }
 
 // Exactly reports whether a statement of ours stands in the document and is g by meaning.
-func (p BucketPolicy) Exactly(g BucketGrant) bool {
-	return slices.ContainsFunc(p.statements, func(s bucketStatement) bool { return s.asMade(g) })
+func (p ResourcePolicy) Exactly(g ResourceGrant) bool {
+	return slices.ContainsFunc(p.statements, func(s policyStatement) bool { return s.asMade(g) })
 }
 
 // Unfit returns why g cannot be merged into the document, or "": a Deny that stands
 // against it, or a limit of bucket policies.
-func (p BucketPolicy) Unfit(g BucketGrant) (Reason, string) {
+func (p ResourcePolicy) Unfit(g ResourceGrant) (Reason, string) {
 	if i, denied := p.denies(g, false); denied {
 		return ReasonGrantDenied, fmt.Sprintf("statement %d of the bucket policy denies %s what it needs, and a Deny outweighs every Allow: %s", i+1, g.Principal, p.shown(i))
 	}
@@ -294,7 +294,7 @@ func (p BucketPolicy) Unfit(g BucketGrant) (Reason, string) {
 
 // Notice tells of a Deny that stands against g under a condition, or "": whether the
 // condition holds for OSS cannot be known.
-func (p BucketPolicy) Notice(g BucketGrant) string {
+func (p ResourcePolicy) Notice(g ResourceGrant) string {
 	if i, denied := p.denies(g, true); denied {
 		return fmt.Sprintf("statement %d of the bucket policy denies %s what it needs when its condition holds: %s", i+1, g.Principal, p.shown(i))
 	}
@@ -302,7 +302,7 @@ func (p BucketPolicy) Notice(g BucketGrant) string {
 }
 
 // shown returns a statement for people, shortened.
-func (p BucketPolicy) shown(i int) string {
+func (p ResourcePolicy) shown(i int) string {
 	const most = 300
 	s := strings.Join(strings.Fields(p.text[p.statements[i].from:p.statements[i].to]), " ")
 	if len(s) > most {

@@ -1,4 +1,4 @@
-package bucketlog_test
+package policylog_test
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/replidesk/replidesk/pkg/bucketlog"
 	"github.com/replidesk/replidesk/pkg/fault"
 	"github.com/replidesk/replidesk/pkg/journal"
 	"github.com/replidesk/replidesk/pkg/journal/memjournal"
+	"github.com/replidesk/replidesk/pkg/policylog"
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
@@ -77,8 +77,8 @@ func doc(statements ...string) string {
 }
 
 // grant returns the statement for a role.
-func grant(role string, more ...string) replication.BucketGrant {
-	return replication.BucketGrant{
+func grant(role string, more ...string) replication.ResourceGrant {
+	return replication.ResourceGrant{
 		Principal: "arn:sts::1000000000000001:assumed-role/" + role + "/*",
 		Actions:   append([]string{"oss:ReplicateList", "oss:ReplicateGet", "oss:ReplicatePut"}, more...),
 		Resources: []string{"acs:oss:*:2000000000000002:dest-bucket", "acs:oss:*:2000000000000002:dest-bucket/*"},
@@ -89,7 +89,7 @@ func grant(role string, more ...string) replication.BucketGrant {
 type rig struct {
 	*testing.T
 	*bucket
-	log     bucketlog.Log
+	log     policylog.Log
 	journal *journal.Journal
 	store   *memjournal.Store
 }
@@ -100,20 +100,20 @@ func inRig(t *testing.T, name string, f func(r *rig)) {
 		synctest.Test(t, func(t *testing.T) {
 			r := &rig{T: t, bucket: &bucket{}, store: memjournal.New(time.Now)}
 			r.journal = journal.New(r.store, journal.Options{Schema: 1})
-			r.log = bucketlog.Log{Journal: r.journal, Policies: r.bucket, Worker: "w"}
+			r.log = policylog.Log{Journal: r.journal, Policies: r.bucket, Worker: "w"}
 			f(r)
 		})
 	})
 }
 
-func (r *rig) grant(job string, g replication.BucketGrant) replication.Granting {
+func (r *rig) grant(job string, g replication.ResourceGrant) replication.Granting {
 	r.Helper()
 	got, err := r.log.Grant(context.Background(), end, job, g)
 	require.NoError(r, err)
 	return got
 }
 
-func (r *rig) revoke(job string, g replication.BucketGrant) replication.Granting {
+func (r *rig) revoke(job string, g replication.ResourceGrant) replication.Granting {
 	r.Helper()
 	got, err := r.log.Revoke(context.Background(), end, job, g)
 	require.NoError(r, err)
@@ -247,7 +247,7 @@ func TestAStatementOfOthersThatIsAddedToGetsBackWhatItHad(t *testing.T) {
 	inRig(t, "when the last of several jobs is gone, in any order", func(r *rig) {
 		for _, order := range [][]string{{"A", "B"}, {"B", "A"}} {
 			r.set(doc(theirs.String()))
-			grants := map[string]replication.BucketGrant{"A": theirs, "B": wide}
+			grants := map[string]replication.ResourceGrant{"A": theirs, "B": wide}
 			r.grant("A", theirs)
 			r.grant("B", wide)
 			for _, job := range order {
@@ -425,7 +425,7 @@ func TestWhateverHappensToAWriteIsLookedInto(t *testing.T) {
 
 func TestAPolicyThatMayNotBeReadIsARightThatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := bucketlog.Log{Journal: journal.New(memjournal.New(time.Now), journal.Options{Schema: 1}), Policies: closedBucket{}, Worker: "w"}
+		l := policylog.Log{Journal: journal.New(memjournal.New(time.Now), journal.Options{Schema: 1}), Policies: closedBucket{}, Worker: "w"}
 		_, err := l.Grant(context.Background(), end, "A", grant("a"))
 		require.Equal(t, fault.Denied, fault.Of(err))
 		seen, err := l.BucketPolicy(context.Background(), end)

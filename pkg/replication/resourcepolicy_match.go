@@ -9,10 +9,10 @@ import (
 
 // Allows reports whether the document allows all of g for certain: what stands under
 // a condition is not counted on, and what one statement leaves out another may have.
-func (p BucketPolicy) Allows(g BucketGrant) bool {
+func (p ResourcePolicy) Allows(g ResourceGrant) bool {
 	for _, action := range g.Actions {
 		for _, resource := range g.Resources {
-			if !slices.ContainsFunc(p.statements, func(s bucketStatement) bool { return s.allowsOne(g.Principal, action, resource) }) {
+			if !slices.ContainsFunc(p.statements, func(s policyStatement) bool { return s.allowsOne(g.Principal, action, resource) }) {
 				return false
 			}
 		}
@@ -20,7 +20,7 @@ func (p BucketPolicy) Allows(g BucketGrant) bool {
 	return true
 }
 
-func (s bucketStatement) allowsOne(principal, action, resource string) bool {
+func (s policyStatement) allowsOne(principal, action, resource string) bool {
 	if !s.plain() || !s.allows() {
 		return false
 	}
@@ -33,8 +33,8 @@ func (s bucketStatement) allowsOne(principal, action, resource string) bool {
 // denies returns the first statement that denies any part of g, or may do so, under a
 // condition or without one. What has an effect or a form that is not known counts as
 // a Deny that may apply.
-func (p BucketPolicy) denies(g BucketGrant, conditional bool) (int, bool) {
-	i := slices.IndexFunc(p.statements, func(s bucketStatement) bool {
+func (p ResourcePolicy) denies(g ResourceGrant, conditional bool) (int, bool) {
+	i := slices.IndexFunc(p.statements, func(s policyStatement) bool {
 		_, has := s.members["Condition"]
 		return has == conditional && !s.allows() && s.mayDeny(g)
 	})
@@ -43,7 +43,7 @@ func (p BucketPolicy) denies(g BucketGrant, conditional bool) (int, bool) {
 
 // mayDeny reports whether principal, actions and resources of a statement can meet
 // those of g. A bare UID is the account, whose roles may be meant with it.
-func (s bucketStatement) mayDeny(g BucketGrant) bool {
+func (s policyStatement) mayDeny(g ResourceGrant) bool {
 	account, _, _ := strings.Cut(strings.TrimPrefix(g.Principal, "arn:sts::"), ":")
 	principals, ok := s.list("Principal")
 	whole := ok && slices.Contains(principals, account)
@@ -54,7 +54,7 @@ func (s bucketStatement) mayDeny(g BucketGrant) bool {
 
 // concerns reports whether an element of a statement, or its Not form, can be about
 // any of the values. A Not form spares only what it covers for certain.
-func (s bucketStatement) concerns(element string, values []string, touches, covers func([]string, string) bool) bool {
+func (s policyStatement) concerns(element string, values []string, touches, covers func([]string, string) bool) bool {
 	is, okIs := s.list(element)
 	not, okNot := s.list("Not" + element)
 	return slices.ContainsFunc(values, func(v string) bool {

@@ -30,9 +30,9 @@ const (
 	usualTop     = `{"Version":"1","Statement":[%s]}`
 )
 
-func bucketPolicy(t *testing.T, text string) replication.BucketPolicy {
+func bucketPolicy(t *testing.T, text string) replication.ResourcePolicy {
 	t.Helper()
-	p, err := replication.ParseBucketPolicy(text)
+	p, err := replication.ParseResourcePolicy(text)
 	require.NoError(t, err, text)
 	return p
 }
@@ -226,7 +226,7 @@ func TestADocumentThatCannotBeTakenApartIsNotTouched(t *testing.T) {
 		"more after the end":         policyOf("") + " {}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := replication.ParseBucketPolicy(doc)
+			_, err := replication.ParseResourcePolicy(doc)
 			require.Error(t, err)
 		})
 	}
@@ -247,7 +247,7 @@ func foreignIn(t require.TestingT, doc string) (list []string) {
 }
 
 func TestForeignStatementsComeThroughAnyNumberOfChanges(t *testing.T) {
-	ask := func(deletes bool) replication.BucketGrant {
+	ask := func(deletes bool) replication.ResourceGrant {
 		r := crossRequest()
 		r.ReplicateDeletes = deletes
 		return replication.GrantFor(r)
@@ -284,12 +284,12 @@ func FuzzAChangeOfABucketPolicyTouchesNothingForeign(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, doc string) {
-		p, err := replication.ParseBucketPolicy(doc)
+		p, err := replication.ParseResourcePolicy(doc)
 		if err != nil {
 			return
 		}
 		merged, changed := p.Merge(g)
-		after, err := replication.ParseBucketPolicy(merged)
+		after, err := replication.ParseResourcePolicy(merged)
 		require.NoError(t, err, "what comes out can be read")
 		require.True(t, after.Allows(g))
 		if changed {
@@ -298,7 +298,7 @@ func FuzzAChangeOfABucketPolicyTouchesNothingForeign(f *testing.F) {
 		back, _ := after.Remove(g)
 		require.Equal(t, foreignIn(t, doc), foreignIn(t, back))
 		if back != "" {
-			_, err = replication.ParseBucketPolicy(back)
+			_, err = replication.ParseResourcePolicy(back)
 			require.NoError(t, err)
 		}
 	})

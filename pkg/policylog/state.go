@@ -1,4 +1,4 @@
-package bucketlog
+package policylog
 
 import (
 	"slices"
@@ -25,21 +25,21 @@ type lease struct {
 type reliance struct {
 	// Job is "" for what stood in the statement before this desk added to it: whoever
 	// wrote that keeps it.
-	Job   string                  `json:"job"`
-	Grant replication.BucketGrant `json:"grant"`
+	Job   string                    `json:"job"`
+	Grant replication.ResourceGrant `json:"grant"`
 	// Made: a write of the statement was begun, so it is this desk's if it stands.
 	Made bool `json:"made,omitempty"`
 }
 
 // of reports whether a reliance is on the statement that g stands for.
-func (r reliance) of(g replication.BucketGrant) bool {
+func (r reliance) of(g replication.ResourceGrant) bool {
 	return r.Grant.Principal == g.Principal && slices.Equal(r.Grant.Resources, g.Resources)
 }
 
 // begin records that job is about to write g into p. What a statement allows there that
 // this desk did not make is kept when all jobs are gone; what is not there any more is
 // nobody's.
-func (s *state) begin(job string, p replication.BucketPolicy, g replication.BucketGrant) {
+func (s *state) begin(job string, p replication.ResourcePolicy, g replication.ResourceGrant) {
 	stands, there := p.Standing(g)
 	switch {
 	case !there:
@@ -51,9 +51,9 @@ func (s *state) begin(job string, p replication.BucketPolicy, g replication.Buck
 }
 
 // rely records that job relies on g, which stands.
-func (s *state) rely(job string, g replication.BucketGrant) { s.put(job, g, s.made(g)) }
+func (s *state) rely(job string, g replication.ResourceGrant) { s.put(job, g, s.made(g)) }
 
-func (s *state) put(job string, g replication.BucketGrant, made bool) {
+func (s *state) put(job string, g replication.ResourceGrant, made bool) {
 	i := slices.IndexFunc(s.Reliances, func(r reliance) bool { return r.Job == job && r.of(g) })
 	if i < 0 {
 		i = len(s.Reliances)
@@ -62,18 +62,18 @@ func (s *state) put(job string, g replication.BucketGrant, made bool) {
 	s.Reliances[i] = reliance{Job: job, Grant: g, Made: made}
 }
 
-func (s *state) relies(job string, g replication.BucketGrant) bool {
+func (s *state) relies(job string, g replication.ResourceGrant) bool {
 	return slices.ContainsFunc(s.Reliances, func(r reliance) bool { return r.Job == job && r.of(g) })
 }
 
 // made reports whether the statement is this desk's.
-func (s *state) made(g replication.BucketGrant) bool {
+func (s *state) made(g replication.ResourceGrant) bool {
 	return slices.ContainsFunc(s.Reliances, func(r reliance) bool { return r.of(g) && r.Made })
 }
 
 // drop records that job does not rely on g any more. What this desk made stays its
 // own as long as a job relies on it.
-func (s *state) drop(job string, g replication.BucketGrant) {
+func (s *state) drop(job string, g replication.ResourceGrant) {
 	made := s.made(g)
 	s.Reliances = slices.DeleteFunc(s.Reliances, func(r reliance) bool { return r.Job == job && r.of(g) })
 	relied := false
@@ -89,19 +89,19 @@ func (s *state) drop(job string, g replication.BucketGrant) {
 
 // all returns the statement with what stood in it before and what all jobs need that
 // rely on it.
-func (s *state) all(g replication.BucketGrant) replication.BucketGrant {
+func (s *state) all(g replication.ResourceGrant) replication.ResourceGrant {
 	return s.union(g, func(reliance) bool { return true })
 }
 
 // onlyBefore reports whether nothing but what stood in the statement before this desk
 // added to it keeps it when job is gone.
-func (s *state) onlyBefore(job string, g replication.BucketGrant) bool {
+func (s *state) onlyBefore(job string, g replication.ResourceGrant) bool {
 	return !slices.ContainsFunc(s.Reliances, func(r reliance) bool { return r.of(g) && r.Job != job && r.Job != "" })
 }
 
 // others returns the statement with what the other jobs need and what stood in it before,
 // or nil when no other job relies on it and nothing did.
-func (s *state) others(job string, g replication.BucketGrant) *replication.BucketGrant {
+func (s *state) others(job string, g replication.ResourceGrant) *replication.ResourceGrant {
 	u := s.union(g, func(r reliance) bool { return r.Job != job })
 	if len(u.Actions) == 0 {
 		return nil
@@ -109,8 +109,8 @@ func (s *state) others(job string, g replication.BucketGrant) *replication.Bucke
 	return &u
 }
 
-func (s *state) union(g replication.BucketGrant, counts func(reliance) bool) replication.BucketGrant {
-	u := replication.BucketGrant{Principal: g.Principal, Resources: g.Resources}
+func (s *state) union(g replication.ResourceGrant, counts func(reliance) bool) replication.ResourceGrant {
+	u := replication.ResourceGrant{Principal: g.Principal, Resources: g.Resources}
 	for _, r := range s.Reliances {
 		if !r.of(g) || !counts(r) {
 			continue
