@@ -106,9 +106,9 @@ func (s *session) call(ctx context.Context, e replication.Effect, o *replication
 		o.RequestID, err = eng.Grants.DeletePolicy(ctx, e.Policy)
 	case replication.EffectDeleteRole:
 		o.RequestID, err = eng.Grants.DeleteRole(ctx, e.Role)
-	case replication.EffectGrant, replication.EffectRevoke:
+	case replication.EffectGrant, replication.EffectRevoke, replication.EffectGrantKey, replication.EffectRevokeKey:
 		change := eng.Destinations.Grant
-		if e.Kind == replication.EffectRevoke {
+		if e.Kind.TakesAway() {
 			change = eng.Destinations.Revoke
 		}
 		var g replication.Granting

@@ -82,11 +82,12 @@ type Grants interface {
 	DeleteRole(ctx context.Context, name string) (requestID string, err error)
 }
 
-// Destinations are the bucket policies of destinations in other accounts.
+// Destinations are the bucket policies of destinations in other accounts, and the
+// policies of the keys that copies come under there.
 type Destinations interface {
 	// BucketPolicy reads a policy; Foreign is one that does not let us look.
 	BucketPolicy(ctx context.Context, e replication.End) (replication.BucketPolicySeen, error)
-	// Grant sees to it that the policy allows g, and records that job relies on it.
+	// Grant sees to it that the policy that g is a statement of allows it, and records that job relies on it.
 	Grant(ctx context.Context, e replication.End, job string, g replication.ResourceGrant) (replication.Granting, error)
 	// Revoke records that job does not rely on g any more, and takes the statement
 	// away when nobody else does and it is as this desk made it.

@@ -25,6 +25,9 @@ func Cap(name string) Log { return driver.Cap(name) }
 // Bucket returns the log of a destination bucket.
 func Bucket(name string) Log { return driver.Bucket(name) }
 
+// Key returns the log of a key of KMS, by its ARN.
+func Key(arn string) Log { return driver.KeyLog(arn) }
+
 // Sweep returns the log of a shard of the watch.
 func Sweep(shard int) Log { return driver.Sweep(shard) }
 

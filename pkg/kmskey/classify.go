@@ -32,6 +32,8 @@ var kinds = map[string]fault.Kind{
 	"SignatureDoesNotMatch": fault.Denied, // sdk: errors/signature_does_not_match_wrapper.go
 	"IncompleteSignature":   fault.Denied, // sdk: errors/signature_does_not_match_wrapper.go
 
+	"Rejected.LimitExceeded": fault.Quota, // doc: HTTP 400; SetKeyPolicy: more accounts than the access management quantity [fact 73]
+
 	"InvalidParameter":              fault.Terminal, // doc: HTTP 400
 	"MissingParameter":              fault.Terminal, // doc: HTTP 400
 	"Rejected.UnsupportedOperation": fault.Terminal, // doc: HTTP 400

@@ -1,5 +1,5 @@
-// Package kmskey reads keys of KMS in all regions. A [Client] fulfils the port Keys of
-// the engine.
+// Package kmskey reads keys of KMS in all regions, and replaces their policies. A
+// [Client] fulfils the port Keys of the engine.
 //
 // Every call is tried once. Texts of errors are stripped of the SDK's URLs, which
 // hold key, signature and token. [fact 32]

@@ -2,6 +2,7 @@ package kmskey_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -39,6 +40,17 @@ func TestKeysOfTheCloudAreToldApart(t *testing.T) {
 		require.JSONEq(t, string(k.Policy), policy.Document)
 		_, err = client(cloud, as.B.User).KeyPolicy(t.Context(), end, k.ARN())
 		require.Equal(t, fault.Denied, fault.Of(err))
+		changed := strings.Replace(policy.Document, "kms default key policy", "ours", 1)
+		require.NoError(t, c.SetKeyPolicy(t.Context(), end, k.ARN(), changed))
+		policy, err = c.KeyPolicy(t.Context(), end, k.ARN())
+		require.NoError(t, err)
+		require.Equal(t, changed, policy.Document)
+		for kind, document := range map[fault.Kind]string{
+			fault.Terminal: `{"Version":"1"}`,
+			fault.Quota:    `{"Version":"1","Statement":[{"Effect":"Allow","Principal":{"RAM":["acs:ram::3000000000000003:role/r","acs:ram::4000000000000004:role/r"]},"Action":["kms:Decrypt"],"Resource":["*"]}]}`,
+		} {
+			require.Equal(t, kind, fault.Of(c.SetKeyPolicy(t.Context(), end, k.ARN(), document)), document)
+		}
 		require.Nil(t, w.ScheduleKeyDeletion(root, k.ID, 7))
 		seen, err := c.Key(t.Context(), end, k.ID)
 		require.NoError(t, err)

@@ -62,6 +62,14 @@ func (c *Client) KeyPolicy(ctx context.Context, e replication.End, key string) (
 	return replication.KeyPolicySeen{Is: replication.Exists, Document: resp.Policy}, nil
 }
 
+// SetKeyPolicy replaces the policy of a key in a KMS instance as a whole. It has no
+// precondition: who calls it holds the lease of the key. [fact 73]
+func (c *Client) SetKeyPolicy(ctx context.Context, e replication.End, key, document string) error {
+	req, resp := kms.CreateSetKeyPolicyRequest(), kms.CreateSetKeyPolicyResponse()
+	req.KeyId, req.PolicyName, req.Policy = key, policyName, document
+	return c.do(ctx, e, "SetKeyPolicy", key, req, resp)
+}
+
 // otherAnswer is the fault of an answer that is not one to the call, such as an
 // empty one, which the SDK takes for a success.
 func otherAnswer(op, resource, requestID string) error {

@@ -54,6 +54,7 @@ func calls(c *Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"DescribeKey":  func(ctx context.Context) error { _, err := c.Key(ctx, end, "k"); return err },
 		"GetKeyPolicy": func(ctx context.Context) error { _, err := c.KeyPolicy(ctx, end, "k"); return err },
+		"SetKeyPolicy": func(ctx context.Context) error { return c.SetKeyPolicy(ctx, end, "k", `{"Version":"1"}`) },
 	}
 }
 
@@ -64,7 +65,8 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 		"Forbidden": fault.Denied, "Forbidden.NoPermission": fault.Denied, "Forbidden.InDebt": fault.Denied, codeNoService: fault.Denied,
 		"NoPermission": fault.Denied, "InvalidAccessKeyId": fault.Denied, "InvalidAccessKeyId.NotFound": fault.Denied,
 		"SignatureDoesNotMatch": fault.Denied, "IncompleteSignature": fault.Denied,
-		"InvalidParameter": fault.Terminal, "MissingParameter": fault.Terminal, "Rejected.UnsupportedOperation": fault.Terminal, "InvalidProtocol.NeedSsl": fault.Terminal,
+		"Rejected.LimitExceeded": fault.Quota,
+		"InvalidParameter":       fault.Terminal, "MissingParameter": fault.Terminal, "Rejected.UnsupportedOperation": fault.Terminal, "InvalidProtocol.NeedSsl": fault.Terminal,
 		"InvalidSecurityToken": fault.Retryable, "InvalidSecurityToken.Expired": fault.Retryable, "SignatureNonceUsed": fault.Retryable,
 		"InternalFailure": fault.Retryable, "SerivceUnavailableTemporary": fault.Retryable, "Rejected.Other": fault.Retryable, "SomethingNew": fault.Retryable, "": fault.Retryable,
 		"Throttling": fault.Throttled, "Throttling.User": fault.Throttled, "Rejected.Throttling": fault.Throttled,

@@ -1,7 +1,7 @@
-// Package policylog changes the policies of resources in other accounts, such as the
-// bucket policies of destinations, and keeps which job relies on which statement of them.
+// Package policylog changes the policies of resources in other accounts, the bucket
+// policies of destinations and the policies of their keys, and keeps which job relies on which statement of them.
 //
-// The services replace a policy as a whole and know no precondition for that [fact 70], so
+// The services replace a policy as a whole and know no precondition for that [fact 70] [fact 73], so
 // two writers can lose each other's statements. The log of a resource is therefore a
 // lease and a ledger in one: who wants to change the policy takes the lease, reads the
 // policy, saves it in the log, reads it once more, writes it, reads it back, and
@@ -41,10 +41,19 @@ type Policies interface {
 	PutBucketPolicy(ctx context.Context, e replication.End, document string) error
 }
 
+// Keys reads and writes the policies of keys.
+type Keys interface {
+	// KeyPolicy reads the policy of a key. One that may not be read is fault.Denied.
+	KeyPolicy(ctx context.Context, e replication.End, key string) (replication.KeyPolicySeen, error)
+	// SetKeyPolicy replaces the policy as a whole.
+	SetKeyPolicy(ctx context.Context, e replication.End, key, document string) error
+}
+
 // A Log changes policies under the lease of what they are of.
 type Log struct {
 	Journal  *journal.Journal
 	Policies Policies
+	Keys     Keys
 	Worker   string // for the reader of the history
 }
 
@@ -118,8 +127,11 @@ func (c *change) without(p replication.ResourcePolicy, job string, g replication
 		return p.String(), kept
 	}
 	rest, removed := p.Remove(c.state.all(g))
-	if !removed {
+	switch {
+	case !removed:
 		return p.String(), "because it was changed"
+	case rest == "" && c.of.kept && others == nil:
+		return p.String(), "because it is the only one, and without any nobody could use or manage the key"
 	}
 	if others == nil {
 		return rest, ""

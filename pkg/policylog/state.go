@@ -110,7 +110,7 @@ func (s *state) others(job string, g replication.ResourceGrant) *replication.Res
 }
 
 func (s *state) union(g replication.ResourceGrant, counts func(reliance) bool) replication.ResourceGrant {
-	u := replication.ResourceGrant{Principal: g.Principal, Resources: g.Resources}
+	u := replication.ResourceGrant{Key: g.Key, Principal: g.Principal, Resources: g.Resources}
 	for _, r := range s.Reliances {
 		if !r.of(g) || !counts(r) {
 			continue

@@ -148,7 +148,7 @@ func (d Desk) Handshake(r Request) bool {
 func ofGrant(r Reason) bool {
 	switch r {
 	case ReasonGrantMissing, ReasonGrantUnseen, ReasonGrantDenied, ReasonPolicyFull, ReasonPolicyOdd, ReasonUndeclared,
-		ReasonKMSKeyPolicy, ReasonKMSKeyDenied, ReasonKMSKeyUnread:
+		ReasonKMSKeyPolicy, ReasonKMSKeyDenied, ReasonKMSKeyUnread, ReasonKMSKeyFull, ReasonKMSKeyAccess:
 		return true
 	}
 	return false
@@ -204,6 +204,9 @@ func (p *PlanResult) across(j *Job, s Seen) {
 	if j.handshake() {
 		p.note(&p.Times, "handshake", "how long the owner of account %s takes is up to them; given up after %s", r.Destination.Account, shortDuration(j.patience(ReasonGrantMissing)))
 		return
+	}
+	if r.lentKey() {
+		p.note(&p.Risks, "key-policy-race", "KMS replaces the policy of a key as a whole and without a precondition: a change that somebody makes in the moment between our read and our write is lost; the policy before our write is kept in the log of the key [fact 73]")
 	}
 	p.note(&p.Risks, "policy-race", "OSS replaces a bucket policy as a whole and without a precondition: a change that somebody makes in the moment between our read and our write is lost; the policy before our write is kept in the log of the bucket [fact 70]")
 }

@@ -13,7 +13,7 @@ func decideDestination(j *Job, v View) Step {
 		return next(j, j.following(PhaseDestination), v)
 	}
 	j.access().Owner = v.Desk.Handshake(r)
-	if s, busy := policyBusy(j, EffectGrant, v); busy {
+	if s, busy := policyBusy(j, EffectGrant, j.bucketPolicyName(), v); busy {
 		return s
 	}
 	if !v.Seen.Has(LookBucketPolicy) {
@@ -82,20 +82,19 @@ func settleDestination(j *Job, o Outcome, v View) {
 	}
 }
 
-// policyBusy waits for another job that is changing the policy of the destination, or
-// for a moment after a change that came to nothing.
-func policyBusy(j *Job, k EffectKind, v View) (Step, bool) {
+// policyBusy waits for another job that is changing the policy of that name, or for a moment after a change that came to nothing.
+func policyBusy(j *Job, k EffectKind, name string, v View) (Step, bool) {
 	o := j.Last
 	if o == nil || o.Effect != k || o.Result != ResultDone || o.Grant == nil {
 		return Step{}, false
 	}
-	bucket, again := j.Request.Destination.Bucket, o.At.Add(v.paced(unseenEvery))
+	again := o.At.Add(v.paced(unseenEvery))
 	if o.Grant.Busy == "" && o.Grant.Reason == "" || !v.Now.Before(again) {
 		return Step{}, false
 	}
-	message := fmt.Sprintf("job %s is changing the bucket policy of %s", o.Grant.Busy, bucket)
+	message := fmt.Sprintf("job %s is changing %s", o.Grant.Busy, name)
 	if o.Grant.Busy == "" {
-		message = fmt.Sprintf("the bucket policy of %s: %s", bucket, o.Grant.Message)
+		message = fmt.Sprintf("%s: %s", name, o.Grant.Message)
 	}
 	return wait(j, ReasonPolicyBusy, message, v.by(again)), true
 }
@@ -123,7 +122,7 @@ func revokeGrant(j *Job, v View) (Step, bool) {
 		a.Owner, a.Tries = true, true
 		return Step{}, false
 	}
-	if s, busy := policyBusy(j, EffectRevoke, v); busy {
+	if s, busy := policyBusy(j, EffectRevoke, j.bucketPolicyName(), v); busy {
 		return s, true
 	}
 	g := GrantFor(j.Request)
@@ -133,23 +132,31 @@ func revokeGrant(j *Job, v View) (Step, bool) {
 // settleRevoke takes what came of that into the job, and returns how it is told: what
 // was taken back, and what stays.
 func settleRevoke(j *Job, o Outcome) (removed, left string) {
-	if o.Effect != EffectRevoke || o.Result != ResultDone || o.Grant != nil && o.Grant.Busy != "" {
+	name, drop := j.grantName(), j.Made.dropGrant
+	if o.Effect == EffectRevokeKey {
+		name, drop = j.keyGrantName(), j.Made.dropKeyGrant
+	}
+	if !o.Effect.revokes() || o.Result != ResultDone || o.Grant != nil && o.Grant.Busy != "" {
 		return "", ""
 	}
-	j.Made.dropGrant()
+	drop()
 	switch {
-	case o.Grant == nil: // the bucket is gone
+	case o.Grant == nil: // the bucket or key is gone
 	case o.Grant.Left != "":
-		left = fmt.Sprintf("%s, %s", j.grantName(), o.Grant.Left)
+		left = fmt.Sprintf("%s, %s", name, o.Grant.Left)
 	case o.Grant.Removed:
-		removed = j.grantName()
+		removed = name
 	}
 	return removed, left
 }
 
 // grantName names the statement for people.
 func (j *Job) grantName() string {
-	return fmt.Sprintf("the statement for role %s in the bucket policy of %s", j.Request.RoleName(), j.Request.Destination.Bucket)
+	return fmt.Sprintf("the statement for role %s in %s", j.Request.RoleName(), j.bucketPolicyName())
+}
+
+func (j *Job) bucketPolicyName() string {
+	return "the bucket policy of " + j.Request.Destination.Bucket
 }
 
 // ownersGrant names what the owner of the destination's account may take away when no
@@ -161,10 +168,12 @@ func (j *Job) ownersGrant() string {
 	return fmt.Sprintf("%s, which the owner of account %s may remove now, if it stands there", j.grantName(), j.Request.Destination.Account)
 }
 
-// stopGrant takes the statement back on order.
+// stopGrant takes the statements back on order.
 func stopGrant(j *Job, v View) (Step, bool) {
-	if s, busy := revokeGrant(j, v); busy {
-		return s, true
+	for _, take := range []func(*Job, View) (Step, bool){revokeGrant, revokeKeyGrant} {
+		if s, busy := take(j, v); busy {
+			return s, true
+		}
 	}
 	if left := j.ownersGrant(); left != "" && !j.Access.Returned {
 		j.Access.Returned = true
@@ -173,10 +182,11 @@ func stopGrant(j *Job, v View) (Step, bool) {
 	return Step{}, false
 }
 
-// grantAnew has a job that begins again see to its grant again.
+// grantAnew has a job that begins again see to its grants again.
 func (j *Job) grantAnew() {
 	m := &j.Made
 	m.Grant, m.GrantAsked = time.Time{}, m.GrantAsked || !m.Grant.IsZero()
+	m.KeyGrant, m.KeyGrantAsked = time.Time{}, m.KeyGrantAsked || !m.KeyGrant.IsZero()
 	if j.Access != nil {
 		j.Access.Seen, j.Access.Tries = time.Time{}, false
 	}

@@ -31,6 +31,8 @@ const (
 	EffectOrder       EffectKind = "order"
 	EffectGrant       EffectKind = "grant-destination"
 	EffectRevoke      EffectKind = "revoke-destination"
+	EffectGrantKey    EffectKind = "grant-key"
+	EffectRevokeKey   EffectKind = "revoke-key"
 	// The system policies are the cloud's own; Policy names one.
 	EffectAttachSystem EffectKind = "attach-system-policy"
 	EffectDetachSystem EffectKind = "detach-system-policy"
@@ -54,11 +56,14 @@ func (k EffectKind) grants() bool { return k.makes() && k != EffectPutRule }
 // means that it is done.
 func (k EffectKind) TakesAway() bool {
 	switch k {
-	case EffectCloseRule, EffectCleanUp, EffectDetach, EffectDetachSystem, EffectDeletePol, EffectDeleteRole, EffectRevoke:
+	case EffectCloseRule, EffectCleanUp, EffectDetach, EffectDetachSystem, EffectDeletePol, EffectDeleteRole, EffectRevoke, EffectRevokeKey:
 		return true
 	}
 	return false
 }
+
+// revokes reports whether the effect takes a statement in a policy back.
+func (k EffectKind) revokes() bool { return k == EffectRevoke || k == EffectRevokeKey }
 
 // An Effect is one call that changes something, as data. Only the fields that
 // its kind needs are set.
@@ -77,7 +82,8 @@ type Effect struct {
 	Slot        *Slot      `json:"slot,omitempty"`
 	// GiveBackSlot of a release-pair: the job has a slot, or may have.
 	GiveBackSlot bool `json:"giveBackSlot,omitempty"`
-	// Grant is the statement in the bucket policy of the destination.
+	// Grant is the statement in the bucket policy of the destination, or in the policy of
+	// its key.
 	Grant *ResourceGrant `json:"grant,omitempty"`
 }
 
@@ -153,6 +159,6 @@ type Outcome struct {
 	LeftOver  []string    `json:"leftOver,omitempty"`  // clean-up: keys that could not be removed
 	Target    *TargetSeen `json:"target,omitempty"`    // order: the target, with the order in it if it took one
 	Slot      *SlotSeen   `json:"slot,omitempty"`      // take-slot: the answer
-	Grant     *Granting   `json:"grant,omitempty"`     // grant-destination, revoke-destination
+	Grant     *Granting   `json:"grant,omitempty"`     // grant-destination, revoke-destination, grant-key, revoke-key
 	RequestID string      `json:"requestId,omitempty"` // of the call that took effect
 }

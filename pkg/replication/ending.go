@@ -118,6 +118,7 @@ func (j *Job) leftovers() []string {
 	add(!j.Made.Role.IsZero(), "role %s", j.Request.RoleName())
 	add(!j.Made.Policy.IsZero(), "policy %s", j.Request.PolicyName())
 	add(!j.Made.Grant.IsZero() || j.Made.GrantAsked, "%s", j.grantName())
+	add(!j.Made.KeyGrant.IsZero() || j.Made.KeyGrantAsked, "%s", j.keyGrantName())
 	add(!j.RuleStands() && j.Stop == nil && j.ownersGrant() != "", "%s", j.ownersGrant())
 	add(!j.Made.Attachment.IsZero() && r.Role.Type == RoleAliyun, "policy %s on role %s", PolicyOSSFull, r.RoleName())
 	add(!j.Made.KMSPolicy.IsZero() && r.Role.Type == RoleAliyun, "policy %s on role %s", KMSPolicy, r.RoleName())
@@ -210,8 +211,10 @@ func decideReleasing(j *Job, v View) Step {
 		}
 		j.Made.Rule, j.Rule.Ended = time.Time{}, v.Now
 	}
-	if s, busy := revokeGrant(j, v); busy {
-		return s
+	for _, take := range []func(*Job, View) (Step, bool){revokeGrant, revokeKeyGrant} {
+		if s, busy := take(j, v); busy {
+			return s
+		}
 	}
 	if !j.Made.Pair.IsZero() || j.Made.PairAsked {
 		return Step{Effect: releasePair(j)}

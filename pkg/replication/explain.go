@@ -252,7 +252,7 @@ func (j *Job) things() []Thing {
 		{"role", j.Request.RoleName(), j.Made.Role, j.Made.RoleAsked}, {"policy", j.Request.PolicyName(), j.Made.Policy, j.Made.PolicyAsked},
 		{"attachment", attached + " to " + j.Request.RoleName(), j.Made.Attachment, j.Made.AttachAsked},
 		{"attachment", KMSPolicy + " to " + j.Request.RoleName(), j.Made.KMSPolicy, j.Made.KMSPolicyAsked},
-		{"statement", j.grantName(), j.Made.Grant, j.Made.GrantAsked},
+		{"statement", j.grantName(), j.Made.Grant, j.Made.GrantAsked}, {"statement", j.keyGrantName(), j.Made.KeyGrant, j.Made.KeyGrantAsked},
 	} {
 		if add(g.what, g.name, g.at); g.asked && g.at.IsZero() {
 			made = append(made, Thing{What: g.what, Name: g.name, Unsure: true})

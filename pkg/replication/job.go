@@ -117,6 +117,9 @@ type Made struct {
 	// the statement, and its ledger to say that the job relies on it.
 	Grant      time.Time `json:"grant,omitzero"`
 	GrantAsked bool      `json:"grantAsked,omitempty"`
+	// KeyGrant is the same of the policy of a key in another account.
+	KeyGrant      time.Time `json:"keyGrant,omitzero"`
+	KeyGrantAsked bool      `json:"keyGrantAsked,omitempty"`
 }
 
 // Rule is what is known of the job's rule.

@@ -87,6 +87,9 @@ func AfterTrouble(j *Job, t Trouble, v View) Step {
 	case TroubleDenied:
 		return block(j, ReasonDenied, what, v)
 	case TroubleQuota:
+		if j.Phase == PhaseKMSKey { // [fact 73]
+			return block(j, ReasonKMSKeyAccess, what, v)
+		}
 		return block(j, ReasonQuota, what, v)
 	case TroubleKey:
 		return block(j, ReasonKMSKeyUnusable, what, v)

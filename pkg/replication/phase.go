@@ -12,7 +12,7 @@ const (
 	PhaseAttachment  Phase = "attachment"  // the policy is attached to the role
 	PhaseKMSGrant    Phase = "kms-grant"   // with KMS: the role is allowed to use keys
 	PhaseDestination Phase = "destination" // the bucket policy in the other account lets the role write
-	PhaseKMSKey      Phase = "kms-key"     // with KMS in another account: the policy of the key is looked at
+	PhaseKMSKey      Phase = "kms-key"     // with KMS in another account: the policy of the key lets the role use it
 	PhaseRule        Phase = "rule"        // the rule is put, read back and compared
 	PhaseAdopting    Phase = "adopting"    // of an adoption: the rule of others is taken under watch
 	PhaseStarting    Phase = "starting"    // OSS starts the rule

@@ -90,6 +90,9 @@ func surveyed(r Request, d Desk) Look {
 	if r.Across() {
 		l |= LookBucketPolicy
 	}
+	if r.lentKey() && !r.adopts() {
+		l |= LookKeyPolicy
+	}
 	return l
 }
 
@@ -169,6 +172,7 @@ var planFields = map[Reason]string{
 	ReasonAdoptMissing: "target", ReasonAdoptClosing: "target", ReasonPairDiffers: "destination.bucket", ReasonDuplicate: "destination.bucket",
 	ReasonKMSDefaultKey: "kms", ReasonKMSKeyNotFound: "kms.keyId", ReasonKMSKeyUnsuited: "kms.keyId", ReasonKMSKeyDisabled: "kms.keyId",
 	ReasonKMSKeyDeleted: "kms.keyId", ReasonKMSKeyImport: "kms.keyId", ReasonKMSNotOffered: "destination.region",
+	ReasonKMSKeyDenied: "kms.keyId", ReasonKMSKeyFull: "kms.keyId", ReasonKMSKeyPolicy: "kms.keyId",
 	ReasonRoleNotFound: "role.name", ReasonTrustBroken: "role", ReasonRoleRights: "role", ReasonRoleDenied: "role",
 }
 
@@ -189,7 +193,7 @@ func (w *walk) run() {
 			return
 		}
 		step := w.decide()
-		if w.job.Phase == PhaseBlocked && w.job.Reason != ReasonGrantMissing { // nobody is known to mend it
+		if w.job.Phase == PhaseBlocked && !w.mends() { // nobody is known to mend it
 			return
 		}
 		switch {
@@ -242,7 +246,7 @@ func (w *walk) carryOut(e Effect) {
 		}
 	case EffectPutRule:
 		o.RuleID = unknownRule
-	case EffectGrant:
+	case EffectGrant, EffectGrantKey:
 		o.Grant = &Granting{Granted: true, Made: true}
 	case EffectOrder:
 		o.Target = w.takeTargetDown()
@@ -250,10 +254,23 @@ func (w *walk) carryOut(e Effect) {
 	Settle(w.job, o, View{Now: w.now, Desk: w.desk})
 }
 
+// mends reports whether somebody is known to mend what blocks the job: the owner of
+// another account, who is told how.
+func (w *walk) mends() bool {
+	if w.job.Reason == ReasonKMSKeyPolicy {
+		_, _, odd := keyPolicyFault(w.job.Request, *w.world().KeyPolicy)
+		return !odd
+	}
+	return w.job.Reason == ReasonGrantMissing
+}
+
 // diff shows what an effect makes of a document. All that a job makes is new, but for
-// the bucket policy of a destination, to which its statement is added.
+// the policies of the destination and of its key, to which its statements are added.
 func (w *walk) diff(e Effect) []string {
-	if seen := w.survey.Seen.BucketPolicy; e.Grant != nil && seen != nil && seen.Is == Exists {
+	if seen := w.survey.Seen.KeyPolicy; e.Kind == EffectGrantKey && seen != nil {
+		return DocumentDiff(seen.Document, lentWith(w.job.Request, seen).Document)
+	}
+	if seen := w.survey.Seen.BucketPolicy; e.Kind == EffectGrant && seen != nil && seen.Is == Exists {
 		return DocumentDiff(seen.Document, granted(w.job.Request, seen).Document)
 	}
 	if e.Rule == nil {
@@ -272,6 +289,9 @@ func (w *walk) wait(until time.Time) {
 	w.now = until
 	if w.job.Reason == ReasonRuleClosing {
 		w.survey.Seen.Rules = &RulesSeen{}
+	}
+	if w.job.Reason == ReasonKMSKeyPolicy {
+		w.survey.Seen.KeyPolicy = lentWith(w.job.Request, w.survey.Seen.KeyPolicy)
 	}
 	if w.job.Reason == ReasonGrantMissing {
 		w.survey.Seen.BucketPolicy = granted(w.job.Request, w.survey.Seen.BucketPolicy)
@@ -320,7 +340,9 @@ func (w *walk) world() Seen {
 			s.Attachment.System = []string{KMSPolicy}
 		}
 	}
-	s.KeyPolicy = &KeyPolicySeen{Is: Exists, Document: lendingPolicy(j.Request)}
+	if s.KeyPolicy == nil { // it matters to a pair with a key of another account, of which it was surveyed
+		s.KeyPolicy = &KeyPolicySeen{Is: Exists, Document: lendingPolicy(j.Request)}
+	}
 	s.Outside, s.Untagged = &ObjectSeen{Is: Missing}, &ObjectSeen{Is: Missing}
 	s.Canary = &ObjectSeen{Is: Missing}
 	if p := j.Verification; p != nil {

@@ -16,6 +16,8 @@ var effectTexts = map[EffectKind]string{
 	EffectTakeSlot:     "take one of the slots for new rules",
 	EffectGrant:        "see to it that the bucket policy of the destination has this statement; everything else in it stays as it is",
 	EffectRevoke:       "take the statement in the bucket policy of the destination back",
+	EffectGrantKey:     "see to it that the policy of the key has this statement; everything else in it stays as it is",
+	EffectRevokeKey:    "take the statement in the policy of the key back",
 	EffectPutRule:      "put the rule",
 	EffectCloseRule:    "close the rule",
 	EffectOrder:        "have the ticket that this one is about taken down",
@@ -46,6 +48,9 @@ func effectCalls(e Effect, r Request) []string {
 		dst := r.Destination.Bucket
 		return []string{"PutObject into the log of the bucket " + dst + " (lease, the policy before the change, who relies on it)",
 			"GetBucketPolicy " + dst, "PutBucketPolicy " + dst + " (not when the policy is as it has to be)"}
+	case EffectGrantKey, EffectRevokeKey:
+		return []string{"PutObject into the log of the key " + r.KMSKey() + " (lease, the policy before the change, who relies on it)",
+			"GetKeyPolicy " + r.KMSKey(), "SetKeyPolicy " + r.KMSKey() + " (not when the policy is as it has to be)"}
 	case EffectPutRule:
 		return []string{"PutBucketReplication " + r.Source.Bucket}
 	case EffectOrder:

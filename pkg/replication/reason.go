@@ -144,6 +144,8 @@ const (
 	ReasonKMSKeyPolicy     Reason = "kms.key-policy-missing"
 	ReasonKMSKeyDenied     Reason = "kms.key-policy-denies"
 	ReasonKMSKeyUnread     Reason = "kms.key-policy-unread"
+	ReasonKMSKeyFull       Reason = "kms.key-policy-full"
+	ReasonKMSKeyAccess     Reason = "kms.key-access-quantity"
 	ReasonCanaryKey        Reason = "canary.key-differs"
 	ReasonVerified         Reason = "job.verified"
 	ReasonVerifiedNoCanary Reason = "job.verified-by-watermark"

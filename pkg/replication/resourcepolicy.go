@@ -19,8 +19,10 @@ const (
 // A ResourceGrant is the one statement that a rule needs in the policy of a resource
 // in another account, such as the bucket policy of the destination.
 type ResourceGrant struct {
-	Principal string   `json:"principal"` // the sessions of the role that OSS assumes
-	Actions   []string `json:"actions"`   // of OSS
+	// Key is the ARN of the key whose policy it is in; "" means the bucket policy.
+	Key       string   `json:"key,omitempty"`
+	Principal string   `json:"principal"` // the sessions of the role that OSS assumes; of a key the role
+	Actions   []string `json:"actions"`
 	Resources []string `json:"resources"`
 }
 
@@ -43,7 +45,11 @@ func GrantFor(r Request) ResourceGrant {
 
 // String returns the statement as it stands in a policy.
 func (g ResourceGrant) String() string {
-	b, err := json.Marshal(statement{Effect: "Allow", Action: g.Actions, Principal: []string{g.Principal}, Resource: g.Resources})
+	var principal any = []string{g.Principal}
+	if g.Key != "" {
+		principal = map[string][]string{"RAM": {g.Principal}}
+	}
+	b, err := json.Marshal(statement{Effect: "Allow", Action: g.Actions, Principal: principal, Resource: g.Resources})
 	if err != nil { // strings and slices of strings always marshal
 		return ""
 	}
@@ -191,7 +197,7 @@ func (s policyStatement) plain() bool {
 // ours reports whether a statement is the one that g stands for, whatever actions it
 // allows: the same principal, the same resources, and no member besides.
 func (s policyStatement) ours(g ResourceGrant) bool {
-	principals, ok1 := s.list("Principal")
+	principals, ok1 := s.principals("Principal", g)
 	resources, ok2 := s.list("Resource")
 	_, ok3 := s.list("Action")
 	return s.plain() && s.allows() && ok1 && ok2 && ok3 && sameSet(principals, []string{g.Principal}) && sameSet(resources, g.Resources)
@@ -280,6 +286,9 @@ func (p ResourcePolicy) Exactly(g ResourceGrant) bool {
 // Unfit returns why g cannot be merged into the document, or "": a Deny that stands
 // against it, or a limit of bucket policies.
 func (p ResourcePolicy) Unfit(g ResourceGrant) (Reason, string) {
+	if g.Key != "" {
+		return p.unfitKeyPolicy(g)
+	}
 	if i, denied := p.denies(g, false); denied {
 		return ReasonGrantDenied, fmt.Sprintf("statement %d of the bucket policy denies %s what it needs, and a Deny outweighs every Allow: %s", i+1, g.Principal, p.shown(i))
 	}

@@ -12,7 +12,7 @@ import (
 func (p ResourcePolicy) Allows(g ResourceGrant) bool {
 	for _, action := range g.Actions {
 		for _, resource := range g.Resources {
-			if !slices.ContainsFunc(p.statements, func(s policyStatement) bool { return s.allowsOne(g.Principal, action, resource) }) {
+			if !slices.ContainsFunc(p.statements, func(s policyStatement) bool { return s.allowsOne(g, action, resource) }) {
 				return false
 			}
 		}
@@ -20,10 +20,14 @@ func (p ResourcePolicy) Allows(g ResourceGrant) bool {
 	return true
 }
 
-func (s policyStatement) allowsOne(principal, action, resource string) bool {
+func (s policyStatement) allowsOne(g ResourceGrant, action, resource string) bool {
+	if g.Key != "" {
+		return s.lends(g, action)
+	}
 	if !s.plain() || !s.allows() {
 		return false
 	}
+	principal := g.Principal
 	principals, ok1 := s.list("Principal")
 	actions, ok2 := s.list("Action")
 	resources, ok3 := s.list("Resource")
@@ -44,19 +48,22 @@ func (p ResourcePolicy) denies(g ResourceGrant, conditional bool) (int, bool) {
 // mayDeny reports whether principal, actions and resources of a statement can meet
 // those of g. A bare UID is the account, whose roles may be meant with it.
 func (s policyStatement) mayDeny(g ResourceGrant) bool {
+	if g.Key != "" {
+		return s.mayDenyKey(g)
+	}
 	account, _, _ := strings.Cut(strings.TrimPrefix(g.Principal, "arn:sts::"), ":")
 	principals, ok := s.list("Principal")
 	whole := ok && slices.Contains(principals, account)
-	return (whole || s.concerns("Principal", []string{g.Principal}, policy.Touches, policy.Covers)) &&
-		s.concerns("Action", g.Actions, policy.Touches, policy.Covers) &&
-		s.concerns("Resource", g.Resources, policy.TouchesName, policy.CoversName)
+	return (whole || concerns(s.list, "Principal", []string{g.Principal}, policy.Touches, policy.Covers)) &&
+		concerns(s.list, "Action", g.Actions, policy.Touches, policy.Covers) &&
+		concerns(s.list, "Resource", g.Resources, policy.TouchesName, policy.CoversName)
 }
 
 // concerns reports whether an element of a statement, or its Not form, can be about
-// any of the values. A Not form spares only what it covers for certain.
-func (s policyStatement) concerns(element string, values []string, touches, covers func([]string, string) bool) bool {
-	is, okIs := s.list(element)
-	not, okNot := s.list("Not" + element)
+// any of the values; list reads the element. A Not form spares only what it covers for certain.
+func concerns(list func(element string) ([]string, bool), element string, values []string, touches, covers func([]string, string) bool) bool {
+	is, okIs := list(element)
+	not, okNot := list("Not" + element)
 	return slices.ContainsFunc(values, func(v string) bool {
 		switch {
 		case !okIs || !okNot, is == nil && not == nil: // of a form that is not known, or for everything

@@ -14,7 +14,7 @@ func (j *Job) Outstanding() bool { return j.Phase == PhaseFailed && j.holds() }
 func (j *Job) holds() bool {
 	m := j.Made
 	proof := j.Verification != nil && j.Verification.Begun && j.Evidence == nil && j.Verification.Cleared.IsZero()
-	return j.ruleMayStand() || j.RuleStands() || proof || m.PairAsked || m.RoleAsked || m.PolicyAsked || m.AttachAsked || m.KMSPolicyAsked || m.GrantAsked || !m.Grant.IsZero() ||
+	return j.ruleMayStand() || j.RuleStands() || proof || m.PairAsked || m.RoleAsked || m.PolicyAsked || m.AttachAsked || m.KMSPolicyAsked || m.GrantAsked || !m.Grant.IsZero() || m.KeyGrantAsked || !m.KeyGrant.IsZero() ||
 		!m.Pair.IsZero() || !m.Role.IsZero() || !m.Policy.IsZero() || !m.Attachment.IsZero() || !m.KMSPolicy.IsZero()
 }
 
@@ -295,7 +295,7 @@ func settleStopping(j *Job, o Outcome, _ View) {
 		return
 	}
 	switch o.Effect {
-	case EffectRevoke:
+	case EffectRevoke, EffectRevokeKey:
 		removed, left := settleRevoke(j, o)
 		j.removed(removed != "", removed)
 		j.leave(left != "", left)

@@ -14,6 +14,14 @@ type far struct {
 	unseen  bool // nobody lets us look there
 	denied  bool // somebody denies it
 	checked bool // a put without the grant is refused
+	key     lentKey
+}
+
+// lentKey is the policy of the key that copies come under in another account.
+type lentKey struct {
+	lent    bool // it lets our role use the key
+	ours    bool // the desk wrote that
+	removed bool // somebody took it away, until the calm
 }
 
 // goAcross has some walks lead to another account, by its role or by its owner, who
@@ -26,6 +34,8 @@ func (c *cloud) goAcross() {
 	if c.odds(0.5) {
 		withRole(&c.r)
 		c.meddleAt(0.1, func(c *cloud) { c.removed, c.granted = c.granted, false })
+		c.key.lent = c.odds(0.2)
+		c.meddleAt(0.1, func(c *cloud) { c.key.removed, c.key.lent = c.key.lent, false })
 	} else {
 		abroad(&c.r)
 		c.unseen = c.odds(0.5)
@@ -36,9 +46,11 @@ func (c *cloud) goAcross() {
 		if c.unseen { // then the canary has to move the watermark
 			c.r.Declared, c.idle = declared, false
 		}
-		c.granted = c.odds(0.3)
+		c.granted, c.key.lent = c.odds(0.3), c.odds(0.5)
 		if !c.granted {
-			c.meddleAt(1, func(c *cloud) { c.granted = true })
+			c.meddleAt(1, func(c *cloud) { c.granted, c.key.lent = true, true })
+		} else if !c.key.lent {
+			c.meddleAt(1, func(c *cloud) { c.key.lent = true })
 		}
 	}
 	c.meddleAt(0.1, func(c *cloud) { c.denied = true })
@@ -53,6 +65,9 @@ func (c *cloud) mend() {
 	c.denied = false
 	if c.removed || c.r.Destination.Account == otherAccount {
 		c.granted, c.removed = true, false
+	}
+	if c.key.removed || c.r.Destination.Account == otherAccount {
+		c.key.lent, c.key.removed = true, false
 	}
 }
 
@@ -69,6 +84,9 @@ func (c *cloud) seeAcross(w *world) {
 		statements = append(statements, denyAll)
 	}
 	w.BucketPolicy = &replication.BucketPolicySeen{Is: replication.Exists, Document: policyOf(statements...)}
+	if !c.key.lent {
+		w.KeyPolicy = &replication.KeyPolicySeen{Is: replication.Exists, Document: keyPolicy("acs:ram::"+account+":role/other", `"kms:*"`)}
+	}
 	if c.unseen {
 		blind(nil, w)
 	}
@@ -88,5 +106,20 @@ func (c *cloud) changeGrant(k replication.EffectKind, o *replication.Outcome) {
 	default:
 		c.granted, c.ours = true, c.ours || !c.granted
 		o.Grant.Granted, o.Grant.Made = true, c.ours
+	}
+}
+
+// changeKeyGrant does what the ledger of the key does.
+func (c *cloud) changeKeyGrant(k replication.EffectKind, o *replication.Outcome) {
+	o.Grant = &replication.Granting{}
+	switch {
+	case c.now.Before(c.calm) && c.odds(0.1):
+		o.Grant.Busy, o.Grant.Until = "CHG-9", c.now.Add(time.Minute)
+	case k == replication.EffectRevokeKey:
+		o.Grant.Removed = c.key.lent && c.key.ours
+		c.key.lent, c.key.ours, c.key.removed = c.key.lent && !c.key.ours, false, false
+	default:
+		c.key.ours = c.key.ours || !c.key.lent
+		c.key.lent, o.Grant.Granted, o.Grant.Made = true, true, c.key.ours
 	}
 }

@@ -344,15 +344,15 @@ func (w *walk) checkEffect(j *job, e replication.Effect) {
 		w.must(j.Watched() && e.RuleID == j.Rule.ID && j.Rule.ID != "", "replication time control of another rule is set")
 	case replication.EffectDetachSystem:
 		w.must(w.c.own(), "a policy is taken off a role that others share")
-	case replication.EffectGrant:
-		w.must(w.c.r.Destination.Account == "3000000000000003", "a bucket policy is changed that its owner keeps")
-	case replication.EffectRevoke:
+	case replication.EffectGrant, replication.EffectGrantKey:
+		w.must(w.c.r.Destination.Account == "3000000000000003", "a policy is changed that its owner keeps")
+	case replication.EffectRevoke, replication.EffectRevokeKey:
 		w.must(!w.c.open() || w.strange(), "the grant is taken back while a rule of ours stands")
 	case replication.EffectReleasePair:
 		if w.strange() {
 			break
 		}
-		w.must(!w.c.ours, "the pair is given back while a statement of ours stands")
+		w.must(!w.c.ours && !w.c.key.ours, "the pair is given back while a statement of ours stands")
 		w.must(!w.c.open(), "the pair is given back while a rule of ours stands")
 	}
 }

@@ -451,6 +451,8 @@ func (c *cloud) carryOut(e replication.Effect) replication.Outcome {
 		c.role = (!c.attached.IsZero() || c.keys) && c.role
 	case replication.EffectGrant, replication.EffectRevoke:
 		c.changeGrant(e.Kind, &o)
+	case replication.EffectGrantKey, replication.EffectRevokeKey:
+		c.changeKeyGrant(e.Kind, &o)
 	case replication.EffectPutRule:
 		c.putRule(&o)
 	case replication.EffectCloseRule:

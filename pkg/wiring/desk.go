@@ -48,7 +48,7 @@ type Desk struct {
 	Grants  *ramgrant.Client
 	Keys    *kmskey.Client
 	Bus     *mnsbus.Bus
-	// Destinations are the bucket policies in other accounts.
+	// Destinations are the policies of buckets and keys in other accounts.
 	Destinations policylog.Log
 	sessions     *ramgrant.Sessions
 
@@ -84,7 +84,7 @@ func New(c config.Config, creds *Credentials, transport http.RoundTripper, log *
 	d.Keys = kmskey.New(kmskey.Config{CredentialsIn: d.credentialsIn(c), Transport: counted, Timeout: engine.CallTimeout,
 		EndpointFor: func(region string) string { return scheme + "://kms." + region + ".aliyuncs.com" }})
 	d.sessions = d.Grants.Sessions()
-	d.Destinations = policylog.Log{Journal: d.Journal, Policies: d.OSS, Worker: c.Instance}
+	d.Destinations = policylog.Log{Journal: d.Journal, Policies: d.OSS, Keys: d.Keys, Worker: c.Instance}
 	d.Bus = mnsbus.New(mnsbus.Config{
 		Account: c.Account, Region: c.Region, Internal: c.Internal, Scheme: scheme,
 		Credentials: creds.Get, Transport: transport, Source: "replidesk/" + c.Account + "/" + c.Region,

@@ -1,13 +1,19 @@
 package systemtest
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/replidesk/replidesk/deploy"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
+	"github.com/replidesk/replidesk/pkg/journal"
 	"github.com/replidesk/replidesk/pkg/replication"
 )
 
@@ -33,62 +39,194 @@ func (d *desk) setKeyPolicy(k world.Key, policy string) {
 	require.Nil(d.t, d.world.SetKeyPolicy(d.keeper(d.other, k.Region), k.ID, "default", policy))
 }
 
+// keyPolicyOf returns the policy of a key.
+func (d *desk) keyPolicyOf(k world.Key) string {
+	d.t.Helper()
+	now, e := d.world.DescribeKey(d.keeper(k.Account, k.Region), k.ID, world.View{})
+	require.Nil(d.t, e)
+	return string(now.Policy)
+}
+
+// ownersPolicy is a key policy in its owner's own writing, with these statements after it.
+func (d *desk) ownersPolicy(statements ...string) string {
+	own := `{ "Effect":"Allow","Sid":"owner",  "Principal":{"RAM":["acs:ram::` + d.other + `:*"]},"Action":["kms:*"],"Resource":["*"]}`
+	return policyText(append([]string{own}, statements...)...)
+}
+
+// loanOf is the statement that lends its key to the role of a ticket.
+func (d *desk) loanOf(id string) string { return replication.KeyGrantFor(d.tickets[id]).String() }
+
+// judgeKeyPolicy refuses a change of a key policy that is not the statement of
+// somebody's ticket, or that lends more than the use of the key.
+func (g *guard) judgeKeyPolicy(c world.Call, tickets map[string]replication.Request) string {
+	if !strings.Contains(c.Caller, g.d.other+":assumed-role/"+deploy.DestinationRole+"/") {
+		return "a key policy changed by another than the role of its account"
+	}
+	for _, r := range tickets {
+		if !r.Across() || !strings.HasSuffix(r.KMSKey(), "/"+c.Resource) {
+			continue
+		}
+		snap, err := g.d.journal.Load(context.Background(), journal.Key(r.KMSKey()))
+		if err != nil || !strings.Contains(string(snap.Body), `"before"`) {
+			return "a key policy changed that was not saved before"
+		}
+		k, e := g.d.world.DescribeKey(g.d.keeper(g.d.other, r.Destination.Region), c.Resource, world.View{})
+		if e != nil {
+			return "the policy of a key that is not there"
+		}
+		var doc struct {
+			Statement []struct {
+				Principal struct{ RAM []string }
+				Action    []string
+			}
+		}
+		if json.Unmarshal(k.Policy, &doc) != nil {
+			return "a key policy that cannot be read"
+		}
+		for _, s := range doc.Statement {
+			if len(s.Principal.RAM) == 1 && strings.Contains(s.Principal.RAM[0], ":role/oss-replication-") && !slices.Equal(s.Action, []string{"kms:Decrypt", "kms:GenerateDataKey"}) {
+				return "a statement that lends more than the use of the key"
+			}
+		}
+		return ""
+	}
+	return "a key that no ticket names"
+}
+
 func TestObjectsUnderKeysAreReplicatedToAnotherAccount(t *testing.T) {
-	role := replication.RoleName("CHG-1")
 	for name, region := range map[string]string{"in another region": away, "in the same region": home} {
 		bubble(t, name, func(t *testing.T) {
 			d := newDesk(t, setup{desk: byRole})
 			d.bucket("src", home, false)
 			d.theirBucket("dst", region, false)
-			source, k := d.key(home), d.theirKey(region, d.lentTo(role, keyActions))
+			source, k := d.key(home), d.theirKey(region, d.ownersPolicy())
 			d.submit(d.across("CHG-1", "src", "dst", region, withKMS(k.ARN())))
 			j := d.watched("CHG-1", 2*time.Hour)
+			require.Equal(t, d.ownersPolicy(d.loanOf("CHG-1")), d.keyPolicyOf(k), "the rest keeps its bytes")
 			require.Equal(t, "the copy is encrypted under key "+k.ID, j.Evidence.Encryption)
 			d.putUnder("src", "image/new", "secret", source.ID)
 			time.Sleep(20 * time.Minute)
 			v := d.object("dst", "image/new")
 			require.NotNil(t, v)
 			require.Equal(t, [2]string{"KMS", k.ID}, [2]string{v.SSE, v.KMSKeyID}, "it stays encrypted, under the key of the destination")
-			d.stopped("CHG-9", "CHG-1", "src", "dst")
-			require.Zero(t, d.calls("SetKeyPolicy"), "key policies are their owners' to change")
+			require.Equal(t, 1, d.calls("SetKeyPolicy"))
+			s := d.stopped("CHG-9", "CHG-1", "src", "dst")
+			require.Contains(t, strings.Join(s.Stop.Removed, "; "), "the statement for role "+replication.RoleName("CHG-1")+" in the policy of key "+k.ARN())
+			require.Equal(t, d.ownersPolicy(), d.keyPolicyOf(k), "exactly the statement is taken back")
 		})
+	}
+	bubble(t, "that lent its key before, and keeps what it wrote", func(t *testing.T) {
+		d := newDesk(t, setup{desk: byRole})
+		d.bucket("src", home, false)
+		d.theirBucket("dst", away, false)
+		lent := d.lentTo(replication.RoleName("CHG-1"), keyActions)
+		k := d.theirKey(away, lent)
+		d.submit(d.across("CHG-1", "src", "dst", away, withKMS(k.ARN())))
+		d.watched("CHG-1", 2*time.Hour)
+		d.stopped("CHG-9", "CHG-1", "src", "dst")
+		require.Equal(t, lent, d.keyPolicyOf(k))
+		require.Zero(t, d.calls("SetKeyPolicy"))
+	})
+}
+
+func TestTwoTicketsShareAKeyOfAnotherAccount(t *testing.T) {
+	bubble(t, "at once, and one of them is stopped", func(t *testing.T) {
+		d := newDesk(t, setup{desk: byRole})
+		k := d.theirKey(away, d.ownersPolicy())
+		source := d.key(home)
+		for i, id := range []string{"CHG-1", "CHG-2"} {
+			src, dst := fmt.Sprint("src-", i), fmt.Sprint("dst-", i)
+			d.bucket(src, home, false)
+			d.theirBucket(dst, away, false)
+			d.submit(d.across(id, src, dst, away, withKMS(k.ARN())))
+		}
+		for _, id := range []string{"CHG-1", "CHG-2"} {
+			d.watched(id, 2*time.Hour)
+			require.Contains(t, d.keyPolicyOf(k), d.loanOf(id), "both statements survive")
+		}
+		d.stopped("CHG-9", "CHG-1", "src-0", "dst-0")
+		require.Equal(t, d.ownersPolicy(d.loanOf("CHG-2")), d.keyPolicyOf(k))
+		d.putUnder("src-1", "image/still", "secret", source.ID)
+		time.Sleep(20 * time.Minute)
+		require.NotNil(t, d.object("dst-1", "image/still"))
+		d.stopped("CHG-8", "CHG-2", "src-1", "dst-1")
+		require.Equal(t, d.ownersPolicy(), d.keyPolicyOf(k))
+	})
+}
+
+func TestTheLoanOfAKeySurvivesWhateverHappensToItsCalls(t *testing.T) {
+	for action, reads := range map[string]int{"GetKeyPolicy": 4, "SetKeyPolicy": 1} {
+		for what, m := range map[string]mishap{"the answer is lost": lostReply, "the request is lost": lost, "the worker dies before it": crash, "the worker dies after it": crashDone} {
+			for nth := 1; nth <= reads; nth++ {
+				bubble(t, fmt.Sprintf("%s %d: %s", action, nth, what), func(t *testing.T) {
+					d := newDesk(t, setup{desk: byRole})
+					d.bucket("src", home, false)
+					d.theirBucket("dst", away, false)
+					k := d.theirKey(away, d.ownersPolicy())
+					d.befallOnce(action, nth, m)
+					d.submit(d.across("CHG-1", "src", "dst", away, withKMS(k.ARN())))
+					d.watched("CHG-1", 3*time.Hour)
+					require.Equal(t, d.ownersPolicy(d.loanOf("CHG-1")), d.keyPolicyOf(k))
+					d.befallOnce("SetKeyPolicy", 1, m)
+					d.stopped("CHG-9", "CHG-1", "src", "dst")
+					require.Equal(t, d.ownersPolicy(), d.keyPolicyOf(k))
+				})
+			}
+		}
 	}
 }
 
-func TestAKeyOfAnotherAccountThatIsNotLentYet(t *testing.T) {
-	role := replication.RoleName("CHG-1")
-	for name, actions := range map[string]string{"does not name the role": "", "lends no right to decrypt": `"kms:GenerateDataKey"`, "lends no right to make data keys": `"kms:Decrypt"`} {
-		bubble(t, name+": the job says what its owner does, and waits", func(t *testing.T) {
+func TestAKeyPolicyThatTheDeskMayNotChange(t *testing.T) {
+	blocked := func(name string, reason replication.Reason, policy func(*desk) string, says string) {
+		bubble(t, name, func(t *testing.T) {
 			d := newDesk(t, setup{desk: byRole, tick: 10 * time.Minute})
 			d.bucket("src", home, false)
 			d.theirBucket("dst", away, false)
-			policy := ""
-			if actions != "" {
-				policy = d.lentTo(role, actions)
-			}
-			k := d.theirKey(away, policy)
+			before := policy(d)
+			k := d.theirKey(away, before)
 			d.submit(d.across("CHG-1", "src", "dst", away, withKMS(k.ARN())))
-			e := d.awaitEvent("CHG-1", replication.ReasonKMSKeyPolicy, time.Hour)
-			for _, part := range []string{"the owner of account " + d.other, "Keys > " + k.ID + " > Key Policy", "acs:ram::" + d.uid + ":role/" + role, "access management quantity of at least 2"} {
-				require.Contains(t, e.Data.Message, part)
-			}
-			time.Sleep(2 * time.Hour)
-			require.Equal(t, replication.PhaseBlocked, d.job("CHG-1").Phase)
+			require.Contains(t, d.awaitEvent("CHG-1", reason, time.Hour).Data.Message, says)
+			require.Equal(t, before, d.keyPolicyOf(k))
 			require.Zero(t, d.calls("PutBucketReplication"))
-			d.setKeyPolicy(k, d.lentTo(role, keyActions))
+			d.setKeyPolicy(k, d.ownersPolicy())
 			d.watched("CHG-1", 2*time.Hour)
-			require.Equal(t, []replication.Reason{replication.ReasonAccepted, replication.ReasonKMSKeyPolicy, replication.ReasonVerified}, d.reasons("CHG-1"))
 		})
 	}
-	bubble(t, "is lost while the rule is proven", func(t *testing.T) {
+	blocked("because somebody denies it", replication.ReasonKMSKeyDenied, func(d *desk) string {
+		return d.ownersPolicy(`{"Effect":"Deny","Principal":{"RAM":["acs:ram::` + d.uid + `:*"]},"Action":["kms:Decrypt"],"Resource":["*"]}`)
+	}, `"Effect":"Deny"`)
+	blocked("because there is no room", replication.ReasonKMSKeyFull, func(d *desk) string {
+		var full []string
+		for i := 0; len(d.ownersPolicy(full...)) < 32_600; i++ {
+			full = append(full, fmt.Sprintf(`{"Sid":"%d","Effect":"Allow","Principal":{"RAM":["acs:ram::%s:user/some-body-%03d"]},"Action":["kms:Encrypt"],"Resource":["*"]}`, i, d.other, i))
+		}
+		return d.ownersPolicy(full...)
+	}, "KMS takes 32768")
+	bubble(t, "because the instance was bought for one account", func(t *testing.T) {
 		d := newDesk(t, setup{desk: byRole, tick: 10 * time.Minute})
 		d.bucket("src", home, false)
 		d.theirBucket("dst", away, false)
-		k := d.theirKey(away, d.lentTo(role, keyActions))
+		k, e := d.world.CreateKey(d.keeper(d.other, away), world.NewKey{Instance: d.world.NewKMSInstance(d.other, away, 1)})
+		require.Nil(t, e)
+		d.submit(d.across("CHG-1", "src", "dst", away, withKMS(k.ARN())))
+		require.Contains(t, d.awaitEvent("CHG-1", replication.ReasonKMSKeyAccess, time.Hour).Data.Remedy, "access management quantity")
+	})
+}
+
+func TestAKeyOfAnotherAccountThatIsNotLentYet(t *testing.T) {
+	bubble(t, "is lost while the rule is proven", func(t *testing.T) {
+		d := newDesk(t, setup{desk: byRole, tick: 10 * time.Minute})
+		role := replication.RoleName("CHG-1")
+		d.bucket("src", home, false)
+		d.theirBucket("dst", away, false)
+		k := d.theirKey(away, "")
 		d.submit(d.across("CHG-1", "src", "dst", away, withKMS(k.ARN())))
 		d.inPhase("CHG-1", replication.PhaseStarting, 20*time.Minute)
 		d.setKeyPolicy(k, d.lentTo("another", keyActions))
-		d.awaitEvent("CHG-1", replication.ReasonKMSKeyPolicy, 2*time.Hour)
+		e := d.awaitEvent("CHG-1", replication.ReasonKMSKeyPolicy, 2*time.Hour)
+		for _, part := range []string{"the owner of account " + d.other, "Keys > " + k.ID + " > Key Policy", "acs:ram::" + d.uid + ":role/" + role, "access management quantity of at least 2"} {
+			require.Contains(t, e.Data.Message, part)
+		}
 		d.setKeyPolicy(k, d.lentTo(role, keyActions))
 		d.watched("CHG-1", 2*time.Hour)
 	})

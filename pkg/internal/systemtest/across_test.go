@@ -109,6 +109,9 @@ func (g *guard) judgeBucketPolicy(c world.Call, r replication.Request) string {
 // befallOnce has something befall the nth call of an action from now on.
 func (d *desk) befallOnce(action string, nth int, m mishap) {
 	is := func(r *http.Request) bool {
+		if strings.HasSuffix(action, "KeyPolicy") {
+			return strings.HasPrefix(r.URL.Host, "kms.") && r.URL.Query().Get("Action") == action
+		}
 		if action == "AssumeRole" {
 			return strings.HasPrefix(r.URL.Host, "sts.")
 		}

@@ -147,6 +147,9 @@ func (g *guard) judge(c world.Call, tickets map[string]replication.Request) stri
 	case "oss":
 		return g.judgeOSS(c, tickets)
 	}
+	if c.Service == "kms" && c.Action == "SetKeyPolicy" {
+		return g.judgeKeyPolicy(c, tickets)
+	}
 	return "a service that no function uses"
 }
 

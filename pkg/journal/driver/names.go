@@ -26,6 +26,7 @@ const (
 	KindJob    = "job"    // one ticket
 	KindPair   = "pair"   // the ownership of a source and destination bucket
 	KindBucket = "bucket" // the lease and ledger of a destination bucket
+	KindKey    = "key"    // the lease and ledger of the policy of a key of KMS
 	KindCap    = "cap"    // who has taken a slot of what is capped
 	KindSweep  = "sweep"  // the watch of one shard
 )
@@ -39,6 +40,9 @@ func Pair(name string) Log { return KindPair + "/" + Log(name) }
 
 // Bucket returns the log of a destination bucket.
 func Bucket(name string) Log { return KindBucket + "/" + Log(name) }
+
+// KeyLog returns the log of a key of KMS, by its ARN.
+func KeyLog(arn string) Log { return KindKey + "/" + Log(arn) }
 
 // Cap returns the log of something that is capped.
 func Cap(name string) Log { return KindCap + "/" + Log(name) }
@@ -64,7 +68,7 @@ func (l Log) Prunable() bool { return l.Kind() == KindSweep }
 // Check returns a terminal error when there can be no such log.
 func (l Log) Check() error {
 	switch l.Kind() {
-	case KindJob, KindPair, KindBucket, KindCap, KindSweep:
+	case KindJob, KindPair, KindBucket, KindKey, KindCap, KindSweep:
 	default:
 		return terminal("there is no kind of log called %q", l.Kind())
 	}

@@ -69,8 +69,9 @@ func names() []testCase {
 			require.Equal(r, driver.Log("job/CHG-2041"), journal.Job("CHG-2041"))
 			require.Equal(r, driver.Log("pair/src~dst"), journal.Pair("src~dst"))
 			require.Equal(r, driver.Log("bucket/dst"), journal.Bucket("dst"))
+			require.Equal(r, driver.Log("key/acs:kms:r:1:key/k"), journal.Key("acs:kms:r:1:key/k"))
 			require.Equal(r, driver.Log("sweep/3"), journal.Sweep(3))
-			for _, log := range []driver.Log{journal.Job("a"), journal.Pair("a~b"), journal.Bucket("b"), journal.Sweep(0)} {
+			for _, log := range []driver.Log{journal.Job("a"), journal.Pair("a~b"), journal.Bucket("b"), journal.Key("acs:kms:r:1:key/k"), journal.Sweep(0)} {
 				require.NoError(r, log.Check())
 				require.Equal(r, log.Kind() == "sweep", log.Prunable())
 			}
