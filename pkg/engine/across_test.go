@@ -21,8 +21,9 @@ const farTicket = `{"specVersion":"1","id":"CHG-1","action":"replicate","request
 type destinations struct {
 	*fakeCloud
 	document string
-	closed   bool // nobody lets us look
-	busy     int  // so many changes find another job at work
+	key      string // the policy of the key
+	closed   bool   // nobody lets us look
+	busy     int    // so many changes find another job at work
 }
 
 func (d *destinations) BucketPolicy(ctx context.Context, _ replication.End) (s replication.BucketPolicySeen, err error) {
@@ -36,14 +37,20 @@ func (d *destinations) BucketPolicy(ctx context.Context, _ replication.End) (s r
 	return s, err
 }
 
-func (d *destinations) change(ctx context.Context, name string, to func(replication.ResourcePolicy) string) (got replication.Granting, err error) {
+func (d *destinations) change(ctx context.Context, name string, g replication.ResourceGrant, to func(replication.ResourcePolicy) string) (got replication.Granting, err error) {
 	err = d.do(ctx, name, func() error {
 		if d.busy--; d.busy >= 0 {
 			got = replication.Granting{Busy: "CHG-7", Until: time.Now().Add(time.Minute)}
 			return nil
 		}
-		p, err := replication.ParseResourcePolicy(d.document)
-		d.document = to(p)
+		policy := &d.document
+		if g.Key != "" {
+			policy = &d.key
+		}
+		p, err := replication.ParseResourcePolicy(*policy)
+		if *policy != "" || name == "Grant" { // from none nothing can be taken
+			*policy = to(p)
+		}
 		got = replication.Granting{Granted: name == "Grant", Removed: name == "Revoke"}
 		return err
 	})
@@ -51,15 +58,15 @@ func (d *destinations) change(ctx context.Context, name string, to func(replicat
 }
 
 func (d *destinations) Grant(ctx context.Context, _ replication.End, _ string, g replication.ResourceGrant) (replication.Granting, error) {
-	return d.change(ctx, "Grant", func(p replication.ResourcePolicy) string { s, _ := p.Merge(g); return s })
+	return d.change(ctx, "Grant", g, func(p replication.ResourcePolicy) string { s, _ := p.Merge(g); return s })
 }
 
 func (d *destinations) Revoke(ctx context.Context, _ replication.End, _ string, g replication.ResourceGrant) (replication.Granting, error) {
-	return d.change(ctx, "Revoke", func(p replication.ResourcePolicy) string {
+	return d.change(ctx, "Revoke", g, func(p replication.ResourcePolicy) string {
 		if s, gone := p.Remove(g); gone {
 			return s
 		}
-		return d.document
+		return p.String()
 	})
 }
 
@@ -70,7 +77,7 @@ func (b *bench) far(role, extra string) (*destinations, string) {
 	require.NoError(b.t, err)
 	d := &destinations{fakeCloud: b.cloud}
 	for _, e := range b.engines {
-		e.Destinations = d
+		e.Destinations, e.Keys = d, keys{b.cloud, d}
 		e.Desk.Accounts = []replication.Account{{UID: "2000000000000002", Role: role}}
 		e.Desk.Approvers = []replication.Approver{{Name: "ana", Key: public}}
 	}
@@ -139,4 +146,51 @@ func TestADestinationInAnotherAccount(t *testing.T) {
 		require.Contains(t, b.types(), "replidesk.request.verified job.verified-unseen")
 		require.Zero(t, b.cloud.calls["Grant"])
 	})
+}
+
+// keys shows the policy of the key of a far destination.
+type keys struct {
+	*fakeCloud
+	of *destinations
+}
+
+func (k keys) KeyPolicy(ctx context.Context, _ replication.End, _ string) (s replication.KeyPolicySeen, err error) {
+	err = k.do(ctx, "KeyPolicy", func() error {
+		s = replication.KeyPolicySeen{Is: replication.Exists, Document: k.of.key}
+		return nil
+	})
+	return s, err
+}
+
+const farKey = `,"kms":{"replicate":true,"keyId":"acs:kms:cn-shanghai:2000000000000002:key/key-1"}`
+
+func TestAKeyInAnotherAccount(t *testing.T) {
+	const owners = `{"Version":"1","Statement":[{"Effect":"Allow","Principal":{"RAM":["acs:ram::2000000000000002:*"]},"Action":["kms:*"],"Resource":["*"]}]}`
+	for name, trouble := range map[string]func(*bench, *destinations){
+		"is lent with one call and given back with one": func(*bench, *destinations) {},
+		"whose answers are lost is only a delay":        func(b *bench, _ *destinations) { b.cloud.lose["Grant"], b.cloud.lose["Revoke"] = 3, 3 },
+		"that another job works on is only a delay":     func(_ *bench, d *destinations) { d.busy = 2 },
+		"that cannot be read at first is only a delay":  func(b *bench, _ *destinations) { b.cloud.fail["KeyPolicy"] = []error{fault.Retryable, fault.Throttled} },
+	} {
+		bubble(t, name, func(t *testing.T) {
+			b := newBench(t)
+			b.cloud.key = replication.KeySeen{Is: replication.Exists, ARN: "acs:kms:cn-shanghai:2000000000000002:key/key-1", State: "Enabled", Usage: "ENCRYPT/DECRYPT",
+				Spec: "Aliyun_AES_256", Creator: "2000000000000002", Instance: "kst-1"}
+			d, ticket := b.far(farRole, farKey)
+			d.key = owners
+			trouble(b, d)
+			b.submit(ticket)
+			b.settle(2 * time.Hour)
+			j, _ := b.job("CHG-1")
+			require.Equal(t, replication.PhaseWatching, j.Phase, j.Message)
+			lent := replication.KeyGrantFor(j.Request).String()
+			require.Equal(t, owners[:len(owners)-2]+","+lent+"]}", d.key)
+			b.submit(stopTicket)
+			b.settle(2 * time.Hour)
+			j, _ = b.job("CHG-1")
+			require.Equal(t, replication.PhaseStopped, j.Phase, j.Message)
+			require.Equal(t, owners, d.key)
+			require.Empty(t, d.document)
+		})
+	}
 }

@@ -25,3 +25,12 @@ func (f *fakeCloud) Key(ctx context.Context, _ replication.End, _ string) (s rep
 	err = f.do(ctx, "Key", func() error { s = f.key; return nil })
 	return s, err
 }
+
+// encrypt puts a copy under the key of the rule.
+func (f *fakeCloud) encrypt(s *replication.ObjectSeen) {
+	for _, g := range f.rules {
+		if g.KMSKey != "" {
+			s.SSE, s.KMSKey = "KMS", g.KMSKey
+		}
+	}
+}

@@ -179,6 +179,9 @@ func (f *fakeCloud) PutRule(ctx context.Context, r replication.RuleSpec) (id, re
 		id = "rule-1"
 		g := replication.RuleSeen{ID: id, Destination: r.Destination.Bucket, Location: r.Destination.Location(), Prefixes: r.Prefixes,
 			Action: r.Action, Historical: r.Historical, SyncRole: r.SyncRole, Status: replication.RuleStarting}
+		if r.KMSKey != "" {
+			g.KMS, g.KMSKey = "Enabled", r.KMSKey
+		}
 		if f.spoil != nil {
 			f.spoil(&g)
 		}
@@ -220,6 +223,7 @@ func (f *fakeCloud) Head(ctx context.Context, e replication.End, key string) (s 
 		if ok && inScope && !f.noCopy && time.Since(o.written) > 3*time.Second {
 			f.objects["dest-bucket"][key] = o
 			s = o.seen
+			f.encrypt(&s)
 		} else if had {
 			s = old.seen
 		}

@@ -178,7 +178,7 @@ func TestAPlanShowsWhatBecomesOfTheKeyPolicy(t *testing.T) {
 		}
 	}
 	diff := strings.Join(step.Diff, "\n")
-		require.Contains(t, diff, "+       \"Principal\": {\n+         \"RAM\": [\n+           \""+roleOf(r))
+	require.Contains(t, diff, "+       \"Principal\": {\n+         \"RAM\": [\n+           \""+roleOf(r))
 	require.NotContains(t, diff, "- ", "nothing is taken away: %s", diff)
 	require.Contains(t, step.Calls, "SetKeyPolicy "+r.KMSKey()+" (not when the policy is as it has to be)")
 	require.Equal(t, replication.PhaseWatching, p.Ending)
