@@ -44,8 +44,8 @@ func DestinationTrust(trusted ...string) ([]byte, error) {
 }
 
 // DestinationPolicy returns the policy of that role, for the buckets whose names match
-// a pattern: it looks at them, changes their bucket policies, and reads objects of our
-// own. It writes no object and deletes none.
+// a pattern: it looks at them and at keys, changes the policies of both, and reads
+// objects of our own. It writes no object and deletes none.
 func DestinationPolicy(buckets string) ([]byte, error) {
 	b, err := policies.ReadFile("policies/destination.json")
 	if err != nil {

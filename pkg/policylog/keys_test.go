@@ -168,6 +168,15 @@ func TestWhateverHappensToTheLoanOfAKeyIsLookedInto(t *testing.T) {
 		require.Equal(r, replication.Granting{}, r.revoke("A", loan("a")))
 		require.Equal(r, doc(owners, loan("b").String()), r.document)
 	})
+	inKeyRig(t, "a refusal, after which its owner does it, and keeps it", func(r *keyRig) {
+		r.refuse = &fault.Error{Kind: fault.Denied, Op: "SetKeyPolicy", Code: "Forbidden.NoPermission"}
+		_, err := r.log.Grant(context.Background(), end, "A", loan("a"))
+		require.Equal(r, fault.Denied, fault.Of(err))
+		r.set(doc(owners, loan("a").String()))
+		require.Equal(r, replication.Granting{Granted: true}, r.grant("A", loan("a")))
+		require.Equal(r, replication.Granting{}, r.revoke("A", loan("a")))
+		require.Equal(r, doc(owners, loan("a").String()), r.document)
+	})
 	inKeyRig(t, "a death after each call", func(r *keyRig) {
 		for step := 1; step <= 4; step++ {
 			r.document, r.reads, r.writes = doc(owners), 0, 0

@@ -17,6 +17,7 @@ package policylog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/replidesk/replidesk/pkg/fault"
@@ -78,8 +79,13 @@ func (l Log) Grant(ctx context.Context, e replication.End, job string, g replica
 			return replication.Granting{Reason: reason, Message: message}, true, nil
 		}
 		if merged, changed := p.Merge(g); changed {
+			before := slices.Clone(c.state.Reliances)
 			c.state.begin(job, p, g)
-			return replication.Granting{}, false, c.write(ctx, merged)
+			err := c.write(ctx, merged)
+			if err != nil && !fault.Of(err).MayHaveHappened() { // what somebody else writes then is theirs
+				c.state.Reliances = before
+			}
+			return replication.Granting{}, false, err
 		}
 		c.state.rely(job, g)
 		return replication.Granting{Granted: true, Made: c.state.made(g)}, true, nil

@@ -67,7 +67,7 @@ func TestTheRoleOfTheOtherAccountLendsTheKey(t *testing.T) {
 		"but not one whose policy it may not read": case_(decision{given: func(_ *job, w *world) { w.KeyPolicy = &replication.KeyPolicySeen{Is: replication.Foreign} },
 			step: "next blocked", reason: replication.ReasonDenied, says: []string{"GetKeyPolicy"}, events: blocked(replication.ReasonDenied)}),
 		"but not one that it may not change": case_(decision{outcome: refused(grantKey, replication.TroubleDenied, "Forbidden.NoPermission"), step: "next blocked",
-			reason: replication.ReasonDenied, events: blocked(replication.ReasonDenied)}),
+			reason: replication.ReasonDenied, says: []string{"Forbidden.NoPermission; or the owner of account"}, events: blocked(replication.ReasonDenied)}),
 		"but not when the instance lets no further account in": case_(decision{outcome: refused(grantKey, replication.TroubleQuota, "Rejected.LimitExceeded"), step: "next blocked",
 			reason: replication.ReasonKMSKeyAccess, events: blocked(replication.ReasonKMSKeyAccess)}),
 	})

@@ -85,6 +85,9 @@ func AfterTrouble(j *Job, t Trouble, v View) Step {
 		pause := min(max(v.Now.Sub(j.Since)/8, 5*time.Second), longestThrottled) // an entry each: one that lasts is asked less often
 		return hold(j, ReasonThrottled, what, v.Now.Add(min(max(t.After, pause), longestHold)))
 	case TroubleDenied:
+		if j.Phase == PhaseKMSKey { // a right that not every owner gives away
+			what += "; or " + keySteps(j.Request)
+		}
 		return block(j, ReasonDenied, what, v)
 	case TroubleQuota:
 		if j.Phase == PhaseKMSKey { // [fact 73]

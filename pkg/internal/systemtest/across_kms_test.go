@@ -213,23 +213,53 @@ func TestAKeyPolicyThatTheDeskMayNotChange(t *testing.T) {
 	})
 }
 
-func TestAKeyOfAnotherAccountThatIsNotLentYet(t *testing.T) {
-	bubble(t, "is lost while the rule is proven", func(t *testing.T) {
+func TestAnOwnerMayKeepTheRightToChangeKeyPolicies(t *testing.T) {
+	bubble(t, "and lend the key by hand, which nobody takes back", func(t *testing.T) {
 		d := newDesk(t, setup{desk: byRole, tick: 10 * time.Minute})
-		role := replication.RoleName("CHG-1")
+		b, err := deploy.DestinationPolicy("*")
+		require.NoError(t, err)
+		_, e := d.world.CreatePolicyVersion(d.other, deploy.DestinationRole, strings.Replace(string(b), `, "kms:SetKeyPolicy"`, "", 1), true, true)
+		require.Nil(t, e)
+		time.Sleep(time.Minute)
 		d.bucket("src", home, false)
 		d.theirBucket("dst", away, false)
-		k := d.theirKey(away, "")
+		k := d.theirKey(away, d.ownersPolicy())
 		d.submit(d.across("CHG-1", "src", "dst", away, withKMS(k.ARN())))
-		d.inPhase("CHG-1", replication.PhaseStarting, 20*time.Minute)
-		d.setKeyPolicy(k, d.lentTo("another", keyActions))
-		e := d.awaitEvent("CHG-1", replication.ReasonKMSKeyPolicy, 2*time.Hour)
-		for _, part := range []string{"the owner of account " + d.other, "Keys > " + k.ID + " > Key Policy", "acs:ram::" + d.uid + ":role/" + role, "access management quantity of at least 2"} {
-			require.Contains(t, e.Data.Message, part)
-		}
-		d.setKeyPolicy(k, d.lentTo(role, keyActions))
+		message := d.awaitEvent("CHG-1", replication.ReasonDenied, time.Hour).Data.Message
+		require.Contains(t, message, "SetKeyPolicy")
+		require.Contains(t, message, "Keys > "+k.ID+" > Key Policy")
+		lent := d.ownersPolicy(d.loanOf("CHG-1"))
+		d.setKeyPolicy(k, lent)
 		d.watched("CHG-1", 2*time.Hour)
+		d.stopped("CHG-9", "CHG-1", "src", "dst")
+		require.Equal(t, lent, d.keyPolicyOf(k))
 	})
+}
+
+func TestAKeyOfAnotherAccountThatIsNotLentAnyMore(t *testing.T) {
+	role := replication.RoleName("CHG-1")
+	for name, actions := range map[string]string{"nothing": "", "no right to decrypt": `"kms:GenerateDataKey"`, "no right to make data keys": `"kms:Decrypt"`} {
+		bubble(t, "but lends "+name+": the job says what its owner does, and waits", func(t *testing.T) {
+			d := newDesk(t, setup{desk: byRole, tick: 10 * time.Minute})
+			d.bucket("src", home, false)
+			d.theirBucket("dst", away, false)
+			k := d.theirKey(away, "")
+			d.submit(d.across("CHG-1", "src", "dst", away, withKMS(k.ARN())))
+			d.inPhase("CHG-1", replication.PhaseStarting, 20*time.Minute)
+			lent := d.ownersPolicy()
+			if actions != "" {
+				lent = d.lentTo(role, actions)
+			}
+			d.setKeyPolicy(k, lent)
+			e := d.awaitEvent("CHG-1", replication.ReasonKMSKeyPolicy, 2*time.Hour)
+			for _, part := range []string{"the owner of account " + d.other, "Keys > " + k.ID + " > Key Policy", "acs:ram::" + d.uid + ":role/" + role, "access management quantity of at least 2"} {
+				require.Contains(t, e.Data.Message, part)
+			}
+			require.Empty(t, d.keys("dst"))
+			d.setKeyPolicy(k, d.lentTo(role, keyActions))
+			d.watched("CHG-1", 2*time.Hour)
+		})
+	}
 }
 
 func TestADefaultKeyOfAnotherAccountIsRefused(t *testing.T) {

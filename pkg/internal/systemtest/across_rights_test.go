@@ -60,7 +60,7 @@ func (d *desk) acrossTour(step func() (enough bool)) {
 	}
 	d.bucket("src-2", home, true)
 	d.theirBucket("dst-2", away, true)
-	k := d.theirKey(away, d.lentTo(replication.RoleName("CHG-2"), keyActions))
+	k := d.theirKey(away, "")
 	d.submit(d.across("CHG-2", "src-2", "dst-2", away, withKMS(k.ARN())))
 	d.bucket("src-3", home, false)
 	d.submit(d.across("DRY-1", "src-3", "dst-1", away, scope+`,"dryRun":true`))
