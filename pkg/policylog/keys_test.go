@@ -29,7 +29,7 @@ func (k *keyring) KeyPolicy(ctx context.Context, e replication.End, key string) 
 		return replication.KeyPolicySeen{}, errors.New("another key")
 	}
 	s, err := k.BucketPolicy(ctx, e)
-	return replication.KeyPolicySeen{Is: s.Is, Document: s.Document}, err
+	return replication.KeyPolicySeen(s), err
 }
 
 func (k *keyring) SetKeyPolicy(ctx context.Context, e replication.End, key, document string) error {
