@@ -53,6 +53,16 @@ func revokeKeyGrant(j *Job, v View) (Step, bool) {
 	if j.Made.KeyGrant.IsZero() && !j.Made.KeyGrantAsked {
 		return Step{}, false
 	}
+	if v.Desk.Handshake(j.Request) { // the account does not lend us a role any more: its owner is told
+		j.Made.dropKeyGrant()
+		left := fmt.Sprintf("%s, which the owner of account %s may remove now, if it stands there", j.keyGrantName(), j.Request.Destination.Account)
+		if j.Stop != nil {
+			j.leave(true, left)
+		} else if j.Ending != nil {
+			j.Ending.Message += "; left in place: " + left
+		}
+		return Step{}, false
+	}
 	if s, busy := policyBusy(j, EffectRevokeKey, j.keyPolicyName(), v); busy {
 		return s, true
 	}

@@ -93,6 +93,10 @@ func TestTheLoanOfAKeyIsTakenBack(t *testing.T) {
 			check: left(theLoan(r) + ", because other jobs rely on it")},
 		"when the policy is free": {ask: lentByRole, given: alone, outcome: granting(revokeKey, replication.Granting{Busy: "CHG-7"}), step: "wait 5s", reason: replication.ReasonPolicyBusy,
 			check: func(t *testing.T, j *job, _ replication.Step) { require.False(t, j.Made.KeyGrant.IsZero()) }},
+		"by its owner, when the account lends us no role any more": {ask: func(r *replication.Request) { lentByRole(r); withLentKey(r) }, given: alone, step: next, check: func(t *testing.T, j *job, _ replication.Step) {
+			require.Zero(t, j.Made.KeyGrant)
+			require.Contains(t, strings.Join(j.Stop.Left, "; "), "in the policy of key "+lentARN+", which the owner of account "+other+" may remove now")
+		}},
 		"again after a worker died of it": {ask: lentByRole, given: alone, crash: revokeKey, step: "effect revoke-key"},
 	})
 	decideAll(t, replication.PhaseReleasing, map[string]decision{
