@@ -130,7 +130,7 @@ func (j *Job) Order(o Order) bool {
 		return false
 	}
 	o = Order{Action: o.Action, By: o.By, At: o.At, Pair: o.Pair, RTC: o.RTC}
-	rests := Row(j.Phase).Owner == OwnerNone
+	rests := j.Owner() == OwnerNone // one with another order is about to go on
 	switch {
 	case !o.takesDown() && j.orderBy(o.By) != nil, o.takesDown() && (j.Ordered() || rests && !j.holds()):
 		return false

@@ -57,3 +57,18 @@ func TestACancelIsAStopOfWhatIsNotWatchedYet(t *testing.T) {
 		require.Equal(t, "cancel ticket CHG-9 came before ticket CHG-1", j.Message)
 	})
 }
+
+func TestAStopOfAJobThatIsAboutToBeginAgainIsTaken(t *testing.T) {
+	j := at(replication.PhaseRejected, request())
+	require.False(t, j.Clone().Order(anOrder), "one at rest that holds nothing needs not be taken down")
+	require.True(t, j.Order(replication.Order{Action: replication.ActionRetry, By: "NOW-1", At: noon}))
+	require.True(t, j.Order(anOrder), "with a retry that nobody has dealt with it would begin again")
+	var steps []string
+	for j.Phase != replication.PhaseCancelled {
+		steps = append(steps, stepOf(replication.Decide(j, replication.View{Now: noon}), noon))
+		require.Less(t, len(steps), 5, steps)
+	}
+	require.Equal(t, "next stopping", steps[0])
+	require.Contains(t, j.Orders[0].Message, "stopping", "the retry is told what it found")
+	require.Equal(t, replication.OwnerNone, j.Owner())
+}
