@@ -54,7 +54,7 @@ func decideOwned(j *Job, v View) Step {
 	g, ok := v.Seen.Rules.Find(o.Rule, r.Destination.Bucket)
 	stands := ok && o.Rule != "" && g.Status != RuleClosing
 	if o.Watched && stands {
-		return finish(j, PhaseCompleted, ReasonDuplicate, fmt.Sprintf("ticket %s replicates %s to %s with the same options, is proven and watched", o.Job, r.Source.Bucket, r.Destination.Bucket), v)
+		return end(j, PhaseCompleted, ReasonDuplicate, fmt.Sprintf("ticket %s replicates %s to %s with the same options, is proven and watched", o.Job, r.Source.Bucket, r.Destination.Bucket), v)
 	}
 	message := fmt.Sprintf("ticket %s asks for the same and is %s: %s", o.Job, o.Phase, o.Message)
 	if o.Watched {

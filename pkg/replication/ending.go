@@ -41,7 +41,7 @@ func end(j *Job, p Phase, r Reason, message string, v View) Step {
 		j.letGo(v)
 	}
 	confirmed := j.RuleStands() && !j.Rule.Confirmed.IsZero()
-	if confirmed || j.Made.Pair.IsZero() && !j.Made.PairAsked {
+	if confirmed || !j.Made.claims() {
 		return finish(j, p, r, message, v)
 	}
 	return tidy(j, PhaseReleasing, Ending{Phase: p, Reason: r, Message: message}, v)
@@ -81,9 +81,7 @@ func finish(j *Job, p Phase, r Reason, message string, v View) Step {
 	if j.takenDown() {
 		j.Stop.Served = v.Now
 	}
-	if g := j.Gap; g != nil && !g.Ended.IsZero() && !j.RuleStands() && p != PhaseStopped && p != PhaseCancelled {
-		message += fmt.Sprintf("; ticket %s was taken down for it, so nothing replicates the pair now", j.Request.Target)
-	}
+	message += j.takenDownForIt(p, r)
 	j.Unsure, j.Failures, j.Block, j.Held, j.Ending, j.CheckBy = false, 0, nil, nil, nil, time.Time{}
 	j.enter(p, v.Now)
 	j.Reason, j.Message = r, message
@@ -216,7 +214,7 @@ func decideReleasing(j *Job, v View) Step {
 			return s
 		}
 	}
-	if !j.Made.Pair.IsZero() || j.Made.PairAsked {
+	if j.Made.claims() {
 		return Step{Effect: releasePair(j)}
 	}
 	return finish(j, e.Phase, e.Reason, e.Message, v)

@@ -22,6 +22,9 @@ type Slot struct {
 	Account string    `json:"account"` // of the source
 	At      time.Time `json:"at"`
 	Caps    Caps      `json:"caps"`
+	// Instead is the job whose slot this one takes the place of, so that it does not
+	// count; "" for none.
+	Instead string `json:"instead,omitempty"`
 }
 
 // A SlotSeen is the answer. Without a slot it says which cap allows none.
@@ -99,7 +102,9 @@ func guard(j *Job, e Effect, v View) (Step, bool) {
 	if p := d.forbids(j.Request); len(p) > 0 && !gives {
 		return block(j, p[0].Code, p[0].Message, v), true
 	}
-	if e.Kind == EffectPutRule && d.Caps.any() && j.Made.Slot.IsZero() {
+	// A replacement has its slot before it takes down a rule that stands.
+	needs := e.Kind == EffectPutRule || e.Kind == EffectOrder && j.Request.replaces()
+	if needs && d.Caps.any() && j.Made.Slot.IsZero() {
 		return takeSlot(j, v), true
 	}
 	return Step{}, false
@@ -121,7 +126,11 @@ func takeSlot(j *Job, v View) Step {
 		}
 	}
 	j.Made.SlotAsked = true
-	return Step{Effect: &Effect{Kind: EffectTakeSlot, Slot: &Slot{Account: j.Request.Source.Account, At: v.Now, Caps: caps}}}
+	s := &Slot{Account: j.Request.Source.Account, At: v.Now, Caps: caps}
+	if j.Request.replaces() {
+		s.Instead = j.Request.Target
+	}
+	return Step{Effect: &Effect{Kind: EffectTakeSlot, Slot: s}}
 }
 
 // heldUntil returns when to look again at what was looked at then.
@@ -163,6 +172,11 @@ func settleSlot(j *Job, o Outcome) {
 	if o.Slot.Taken {
 		j.Made.Slot = o.At
 	}
+}
+
+// claims reports whether the job has the pair or a slot, or may have.
+func (m Made) claims() bool {
+	return !m.Pair.IsZero() || m.PairAsked || !m.Slot.IsZero() || m.SlotAsked
 }
 
 // releasePair gives the pair back, and the slot of the rule that stood for it.

@@ -226,6 +226,21 @@ func bridged(j *Job, v View) Step {
 	return s
 }
 
+// takenDownForIt says in an end of a replacement what became of the old rule, unless
+// the new one stands or was proven.
+func (j *Job) takenDownForIt(p Phase, r Reason) string {
+	proven := j.RuleStands() || p == PhaseStopped && j.Evidence != nil
+	switch g := j.Gap; {
+	case g == nil || proven:
+		return ""
+	case g.Ended.IsZero():
+		return fmt.Sprintf("; ticket %s was ordered down for it, and that stays so: it has to be seen whether anything replicates the pair now", j.Request.Target)
+	case r == ReasonPairDiffers || r == ReasonPairOwned || r == ReasonDuplicate || r == ReasonRuleExists:
+		return fmt.Sprintf("; ticket %s was taken down for it", j.Request.Target)
+	}
+	return fmt.Sprintf("; ticket %s was taken down for it, so nothing replicates the pair now", j.Request.Target)
+}
+
 // unbridged gives the comparison up. The new rule is proven, and the pair is watched
 // all the same.
 func unbridged(j *Job, r Reason, message string, v View) Step {

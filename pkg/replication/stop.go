@@ -14,8 +14,8 @@ func (j *Job) Outstanding() bool { return j.Phase == PhaseFailed && j.holds() }
 func (j *Job) holds() bool {
 	m := j.Made
 	proof := j.Verification != nil && j.Verification.Begun && j.Evidence == nil && j.Verification.Cleared.IsZero()
-	return j.ruleMayStand() || j.RuleStands() || proof || m.PairAsked || m.RoleAsked || m.PolicyAsked || m.AttachAsked || m.KMSPolicyAsked || m.GrantAsked || !m.Grant.IsZero() || m.KeyGrantAsked || !m.KeyGrant.IsZero() ||
-		!m.Pair.IsZero() || !m.Role.IsZero() || !m.Policy.IsZero() || !m.Attachment.IsZero() || !m.KMSPolicy.IsZero()
+	return j.ruleMayStand() || j.RuleStands() || proof || m.claims() || m.RoleAsked || m.PolicyAsked || m.AttachAsked || m.KMSPolicyAsked || m.GrantAsked || !m.Grant.IsZero() || m.KeyGrantAsked || !m.KeyGrant.IsZero() ||
+		!m.Role.IsZero() || !m.Policy.IsZero() || !m.Attachment.IsZero() || !m.KMSPolicy.IsZero()
 }
 
 func decideClearing(j *Job, v View) Step {
@@ -260,7 +260,7 @@ func stopRole(j *Job, v View) (Step, bool) {
 }
 
 func stopPair(j *Job, _ View) (Step, bool) {
-	if j.Made.Pair.IsZero() && !j.Made.PairAsked {
+	if !j.Made.claims() {
 		return Step{}, false
 	}
 	return Step{Effect: releasePair(j)}, true

@@ -145,7 +145,7 @@ func init() {
 		{Phase: PhaseUndoing, Owner: OwnerProvision, Meaning: "a rule that is not the one that was asked for is closed",
 			Decide: decideUndoing, Deadline: ClosingLost, To: []Phase{PhaseReleasing}},
 		{Phase: PhaseReleasing, Owner: OwnerProvision, Meaning: "no rule stands, which is looked at when it is not certain; the pair is given back",
-			Decide: decideReleasing, Settle: settleReleasing, To: []Phase{PhaseUndoing, PhaseRejected}},
+			Decide: decideReleasing, Settle: settleReleasing, To: []Phase{PhaseUndoing, PhaseRejected, PhaseCompleted}},
 		{Phase: PhaseRejected, Meaning: "refused; nothing was made"},
 		{Phase: PhaseFailed, Meaning: "ended without success; the reason says why, the message what is left"},
 		{Phase: PhaseCancelled, Meaning: "stopped before it had made anything"},
@@ -162,9 +162,9 @@ func init() {
 		{Phase: PhaseAdjusting, Owner: OwnerProvision, Meaning: "on order: replication time control of the rule is turned on or off and read back; the pair is watched all the while",
 			Decide: decideAdjusting, Settle: settleAdjusting, To: []Phase{PhaseWatching}},
 		{Phase: PhaseOrdering, Owner: OwnerProvision, Meaning: "of a ticket about another one: the order is written into the log of its target",
-			Decide: decideOrdering, Settle: settleOrdering, To: []Phase{PhaseAwaiting, PhaseRejected}},
+			Decide: decideOrdering, Settle: settleOrdering, To: []Phase{PhaseAwaiting, PhaseRejected, PhaseReleasing}},
 		{Phase: PhaseAwaiting, Owner: OwnerProvision, Meaning: "of a ticket about another one: until its target is taken down, or has dealt with the order",
-			Decide: decideAwaiting, To: []Phase{PhaseCompleted, PhaseRejected, PhasePreflight}},
+			Decide: decideAwaiting, To: []Phase{PhaseCompleted, PhaseRejected, PhasePreflight, PhaseReleasing}},
 		{Phase: PhaseCompleted, Meaning: "what the ticket asked for is done: its target has dealt with the order, or another ticket watches the same pair"},
 	}
 }

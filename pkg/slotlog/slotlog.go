@@ -88,7 +88,7 @@ func (e *entry) forget(now time.Time) {
 func (e *entry) room(s replication.Slot) replication.SlotSeen {
 	standing, recent := 0, []time.Time{}
 	for _, o := range e.Slots {
-		if o.Account == s.Account && !o.Back {
+		if o.Account == s.Account && !o.Back && o.Job != s.Instead {
 			standing++
 		}
 		if s.At.Sub(o.At) < window {

@@ -66,6 +66,20 @@ func TestAnAccountHasSoManySlots(t *testing.T) {
 	require.Equal(t, taken, take(t, l, "C", "1", 602, 0, 1), "a job can come back for one")
 }
 
+func TestASlotInThePlaceOfAnotherOneDoesNotCountTwice(t *testing.T) {
+	l, _ := newLog()
+	instead := func(job, of string) replication.SlotSeen {
+		s, err := l.Take(context.Background(), job, replication.Slot{Account: "1", At: noon, Caps: replication.Caps{RulesPerAccount: 1}, Instead: of})
+		require.NoError(t, err)
+		return s
+	}
+	require.Equal(t, taken, take(t, l, "A", "1", 0, 0, 1))
+	require.False(t, instead("B", "C").Taken, "one that has none makes no room")
+	require.Equal(t, taken, instead("B", "A"))
+	require.NoError(t, l.GiveBack(context.Background(), "A"))
+	require.Equal(t, replication.SlotSeen{PerAccount: true, Used: 1}, take(t, l, "C", "1", 600, 0, 1), "B has it now")
+}
+
 func TestOfManyWhoAskAtOnceOnlySoManyGetASlot(t *testing.T) {
 	l, s := newLog()
 	s.Break(memjournal.Fault{Op: memjournal.Create, Kind: memjournal.LoseReply, Times: 3})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/replidesk/replidesk/pkg/config"
 	"github.com/replidesk/replidesk/pkg/emulator/world"
 	"github.com/replidesk/replidesk/pkg/replication"
 )
@@ -114,6 +115,60 @@ func TestATicketIsReplaced(t *testing.T) {
 		require.Equal(t, replication.PhaseCompleted, d.await("NOW-1", time.Hour).Phase)
 		ended(d, replication.ReasonGapClosed)
 	})
+	bubble(t, "only when the caps have room for the new rule", func(t *testing.T) {
+		d := newDesk(t, setup{})
+		d.pair("src", "dst", false)
+		d.pair("src2", "dst2", false)
+		d.submit(d.ticket("CHG-1", "src", "dst", "")) // without caps, so without a slot
+		d.watched("CHG-1", time.Hour)
+		d.redeploy(func(f *config.Desk) { f.Caps = config.Caps{RulesPerAccount: ptr(1)} })
+		d.submit(d.ticket("CHG-5", "src2", "dst2", ""))
+		d.watched("CHG-5", time.Hour)
+		d.submit(d.replacing("CHG-2", "CHG-1", "src", "dst", onlyNew))
+		d.awaitEvent("CHG-2", replication.ReasonCapAccount, time.Minute)
+		time.Sleep(12 * time.Hour)
+		require.Equal(t, replication.PhaseWatching, d.job("CHG-1").Phase, "the old rule stands until there is room for the new one")
+		require.Equal(t, 1, d.rules("src"))
+		d.submit(d.replacing("CHG-6", "CHG-5", "src2", "dst2", onlyNew))
+		require.Equal(t, replication.ReasonGapClosed, d.watched("CHG-6", 3*time.Hour).Reason, "the slot of the old rule is that of the new one")
+		require.Equal(t, []string{"CHG-6"}, d.slots())
+		d.stopped("CHG-9", "CHG-6", "src2", "dst2")
+		ended(d, replication.ReasonGapClosed)
+		require.Equal(t, []string{"CHG-2"}, d.slots())
+	})
+	bubble(t, "once, and the slot of the second replacement is given back", func(t *testing.T) {
+		d := newDesk(t, setup{desk: func(f *config.Desk) { f.Caps = config.Caps{RulesPerAccount: ptr(2)} }})
+		d.pair("src", "dst", false)
+		d.submit(d.ticket("CHG-1", "src", "dst", ""))
+		d.watched("CHG-1", time.Hour)
+		d.submit(d.replacing("CHG-2", "CHG-1", "src", "dst", onlyNew))
+		d.submit(d.replacing("CHG-3", "CHG-1", "src", "dst", acceptIt+`,"rtc":true`))
+		one, other := d.await("CHG-2", 3*time.Hour), d.await("CHG-3", 3*time.Hour)
+		if one.Phase != replication.PhaseWatching {
+			one, other = other, one
+		}
+		require.Equal(t, replication.PhaseWatching, one.Phase, state(one))
+		require.Equal(t, replication.ReasonPairDiffers, other.Reason, state(other))
+		require.Contains(t, other.Message, "ticket CHG-1 was taken down for it")
+		require.NotContains(t, other.Message, "nothing replicates", "the first one does")
+		require.Equal(t, []string{one.ID}, d.slots())
+	})
+	for _, phase := range []replication.Phase{replication.PhaseAwaiting, replication.PhaseStarting} {
+		bubble(t, "by one that is then cancelled in "+string(phase)+", which says what is left", func(t *testing.T) {
+			d := newDesk(t, setup{desk: func(f *config.Desk) { f.Caps = config.Caps{RulesPerAccount: ptr(1)} }})
+			d.pair("src", "dst", false)
+			d.submit(d.ticket("CHG-1", "src", "dst", ""))
+			d.watched("CHG-1", time.Hour)
+			d.submit(d.replacing("CHG-2", "CHG-1", "src", "dst", onlyNew))
+			d.inPhase("CHG-2", phase, time.Hour)
+			d.submit(about(replication.ActionCancel, "CHG-9", "CHG-2", ""))
+			require.Equal(t, replication.PhaseCompleted, d.await("CHG-9", 2*time.Hour).Phase)
+			require.Contains(t, d.job("CHG-2").Message, "ticket CHG-1 was ")
+			d.await("CHG-1", 2*time.Hour)
+			require.Empty(t, d.slots())
+			require.Zero(t, d.rules("src"))
+		})
+	}
 	const every = 25
 	for k := range every {
 		bubble(t, fmt.Sprintf("although workers die after calls %d and %d", k, k+every), func(t *testing.T) {
